@@ -1,0 +1,228 @@
+#include "graph/fuse.hpp"
+
+#include <algorithm>
+#include <set>
+#include <unordered_set>
+
+#include "graph/op_def.hpp"
+#include "ops/leaf.hpp"
+
+namespace tenon::ir {
+namespace {
+
+constexpr std::size_t max_group = 64;
+// Loop nests in which one fused value may be computed again: the input pass of each reduction and the final pass.
+constexpr std::size_t max_copies = 4;
+
+// A map whose scalar function costs no more than reading its result again would.
+bool is_cheap(const node& n) {
+  if (n.op->kind == op_kind::movement || n.op->kind == op_kind::leaf) return true;
+  if (n.op->kind != op_kind::map) return false;
+  expr_arena arena;
+  std::vector<expr_ref> x;
+  for (const node_ref& o : n.operands) x.push_back(arena.fresh_variable(compute_type(o->type.element)));
+  const expr_ref e = n.op->scalar(arena, n.attrs.get(), x);
+  return !contains(e, [](expr_ref s) {
+    if (!s->is(expr_kind::apply)) return false;
+    switch (s->op) {
+      case prim::add: case prim::sub: case prim::mul: case prim::min: case prim::max: case prim::neg: case prim::abs:
+      case prim::cast: case prim::select: case prim::logical_and: case prim::logical_or: case prim::logical_not:
+        return false;
+      default:
+        return !is_comparison(s->op);
+    }
+  });
+}
+
+// Where a node is computed: the loops around it, as the shape they run over, and the reductions they belong to.
+struct context {
+  dims space;            // iteration space; outer loops first
+  bool known = true;     // false: the space is no longer the root's loops in order (after a movement)
+  std::set<std::vector<const node*>> passes;  // chains of reductions inside which it is computed
+};
+
+class fuser {
+ public:
+  fuser(const graph& g, bool enabled, const std::function<bool(const node&)>& contiguous)
+      : order_(post_order(g.outputs)), enabled_(enabled), contiguous_(contiguous) {
+    for (const node* n : order_)
+      for (const node_ref& o : n->operands) {
+        auto& u = users_[o.get()];
+        if (u.empty() || u.back() != n) u.push_back(n);
+      }
+    for (const node_ref& o : g.outputs) outputs_.insert(o.get());
+  }
+
+  fusion run() {
+    // Users before operands: a node can only join the group that all of its users are in.
+    for (auto it = order_.rbegin(); it != order_.rend(); ++it) place(**it);
+    return collect();
+  }
+
+ private:
+  struct state {
+    int reductions = 0, contractions = 0;
+    std::size_t nodes = 1;
+  };
+
+  bool is_output(const node* n) const { return outputs_.contains(n); }
+
+  void place(const node& n) {
+    if (n.op->kind == op_kind::leaf && !n.op->compute) return;  // a buffer already
+    if (n.op->kind == op_kind::projection) return;               // a buffer of the operand's kernel
+    if (is_view(n) && viewable(n.operand(0), n)) {
+      alias_[&n] = n.operands[0].get();
+      stored_.insert(n.operands[0].get());
+      if (is_output(&n)) claimed_.insert(n.operands[0].get());
+      return;
+    }
+    const node* root = joins(n);
+    if (!root) {
+      root = &n;
+      where_[&n] = {n.type.shape, n.op->kind != op_kind::movement, {{}}};
+    }
+    root_of_[&n] = root;
+    state& s = group_[root];
+    s.nodes += root != &n;
+    s.reductions += n.op->kind == op_kind::reduction;
+    s.contractions += n.op->kind == op_kind::contraction;
+  }
+
+  // A reshape needs no kernel when its operand lies contiguous in a buffer that it may share.
+  bool viewable(const node& operand, const node& n) const {
+    if (operand.type.shape.count() == 0) return false;
+    const node* s = &operand;
+    for (auto it = alias_.find(s); it != alias_.end(); it = alias_.find(s)) s = it->second;
+    const bool leaf = s->op->kind == op_kind::leaf || s->op->kind == op_kind::projection;
+    if (is_output(&n)) return !leaf && !is_output(s) && !claimed_.contains(s);
+    return s->op != &input_definition() || contiguous_(*s);
+  }
+
+  // The root whose group `n` can be computed in, or null.
+  const node* joins(const node& n) {
+    if (is_output(&n) || stored_.contains(&n) || !n.more.empty()) return nullptr;
+    const op_kind kind = n.op->kind;
+    if (kind == op_kind::program) return nullptr;
+    const bool free = kind == op_kind::leaf;  // iota and the like: an expression of the indices
+    if (!enabled_ && !free) return nullptr;
+    const auto users = users_.find(&n);
+    if (users == users_.end()) return nullptr;
+    const node* root = nullptr;
+    context c;
+    bool first = true;
+    for (const node* u : users->second) {
+      if (u->op->kind == op_kind::program || u->op->kind == op_kind::projection) return nullptr;
+      if (u->op->kind == op_kind::contraction && !free) return nullptr;
+      const auto r = root_of_.find(u);
+      if (r == root_of_.end()) return nullptr;  // a view of it
+      if (root && r->second != root) return nullptr;
+      root = r->second;
+      const context inside = entered(*u, n);
+      if (first) {
+        c = inside;
+        first = false;
+      } else {
+        c.known = c.known && inside.known && c.space == inside.space;
+        c.passes.insert(inside.passes.begin(), inside.passes.end());
+      }
+      if (!pays(n, *u)) return nullptr;
+    }
+    const state& s = group_.at(root);
+    if (s.nodes >= max_group || c.passes.size() > max_copies) return nullptr;
+    if (kind == op_kind::reduction) {
+      // Reductions share the loops outside them: their result must be fixed in all loops further in.
+      if (s.contractions || !c.known || !is_prefix(n.type.shape, c.space)) return nullptr;
+      for (const node* u : users->second)
+        if (u->op->kind == op_kind::movement) return nullptr;
+    }
+    if (kind == op_kind::contraction) {
+      if (s.contractions || s.reductions || root->op->kind != op_kind::map || n.type.shape != root->type.shape)
+        return nullptr;
+      for (const node* u : users->second)
+        if (u->op->kind != op_kind::map || u->type.shape != n.type.shape) return nullptr;
+    }
+    where_[&n] = std::move(c);
+    return root;
+  }
+
+  // The context of operand `n` inside its user.
+  context entered(const node& u, const node& n) const {
+    context c = where_.at(&u);
+    if (u.op->kind == op_kind::movement) c.known = false;
+    if (u.op->kind == op_kind::reduction) {
+      // Inside, the loops are the operand's axes; they extend the outer ones when the reduced axes are the last.
+      const dims &in = n.type.shape, &out = u.type.shape;
+      c.known = c.known && out.rank == in.rank && in.rank == c.space.rank && is_prefix(out, in) && is_prefix(out, c.space);
+      if (c.known) c.space = in;
+      std::set<std::vector<const node*>> deeper;
+      for (std::vector<const node*> chain : c.passes) {
+        chain.push_back(&u);
+        deeper.insert(std::move(chain));
+      }
+      c.passes = std::move(deeper);
+    }
+    return c;
+  }
+
+  // a equals b up to some axis and is 1 from there on.
+  static bool is_prefix(const dims& a, const dims& b) {
+    if (a.rank != b.rank) return false;
+    int d = 0;
+    while (d < a.rank && a[d] == b[d]) ++d;
+    for (; d < a.rank; ++d)
+      if (a[d] != 1) return false;
+    return true;
+  }
+
+  // Whether computing `n` inside `u` costs little: not many more elements than it has.
+  static bool pays(const node& n, const node& u) {
+    if (n.op->kind == op_kind::reduction || n.op->kind == op_kind::contraction) return true;  // placed by loop
+    const extent_t reads = u.op->kind == op_kind::reduction ? n.type.shape.count() : u.type.shape.count();
+    return reads <= n.type.shape.count() || is_cheap(n);
+  }
+
+  fusion collect() {
+    fusion f;
+    f.alias = alias_;
+    std::unordered_map<const node*, std::size_t> index;
+    for (const node* n : order_) {
+      const auto r = root_of_.find(n);
+      if (r == root_of_.end()) continue;
+      if (r->second == n) {
+        index[n] = f.groups.size();
+        f.groups.push_back({n, {}, {}});
+      }
+    }
+    for (const node* n : order_)
+      if (auto r = root_of_.find(n); r != root_of_.end() && r->second != n) f.groups[index[r->second]].inlined.push_back(n);
+    for (group& g : f.groups) {
+      std::unordered_set<const node*> inside(g.inlined.begin(), g.inlined.end()), seen;
+      auto read = [&](const node* n) {
+        for (const node_ref& o : n->operands) {
+          if (inside.contains(o.get()) || is_splat(*o)) continue;
+          if (seen.insert(f.storage(o.get())).second) g.operands.push_back(f.storage(o.get()));
+        }
+      };
+      for (const node* n : g.inlined) read(n);
+      read(g.root);
+    }
+    return f;
+  }
+
+  std::vector<const node*> order_;
+  bool enabled_;
+  const std::function<bool(const node&)>& contiguous_;
+  std::unordered_map<const node*, std::vector<const node*>> users_;
+  std::unordered_set<const node*> outputs_, stored_, claimed_;
+  std::unordered_map<const node*, const node*> alias_, root_of_;
+  std::unordered_map<const node*, context> where_;
+  std::unordered_map<const node*, state> group_;
+};
+
+}  // namespace
+
+fusion fuse(const graph& g, bool enabled, const std::function<bool(const node&)>& contiguous) {
+  return fuser(g, enabled, contiguous).run();
+}
+
+}  // namespace tenon::ir

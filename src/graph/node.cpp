@@ -1,0 +1,142 @@
+#include "graph/node.hpp"
+
+#include <fmt/format.h>
+
+#include <unordered_map>
+#include <unordered_set>
+
+#include "graph/op_def.hpp"
+#include "ops/leaf.hpp"
+
+namespace tenon {
+namespace detail {
+
+void node_ref::retain(const ir::node* n) { n->references.fetch_add(1, std::memory_order_relaxed); }
+
+void node_ref::release(const ir::node* n) {
+  if (n->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  // A chain of 100,000 nodes must not overflow the stack: operands are released from a list, not by recursion.
+  std::vector<const ir::node*> dead{n};
+  while (!dead.empty()) {
+    auto* d = const_cast<ir::node*>(dead.back());
+    dead.pop_back();
+    for (node_ref& operand : d->operands) {
+      const ir::node* o = operand.p_;
+      operand.p_ = nullptr;
+      if (o && o->references.fetch_sub(1, std::memory_order_acq_rel) == 1) dead.push_back(o);
+    }
+    delete d;
+  }
+}
+
+}  // namespace detail
+
+namespace ir {
+namespace {
+
+std::uint64_t hash_type(const value_type& t) {
+  std::uint64_t h = detail::mix(static_cast<std::uint64_t>(t.element), static_cast<std::uint64_t>(t.shape.rank + 1));
+  for (extent_t e : t.shape) h = detail::mix(h, static_cast<std::uint64_t>(e));
+  return h;
+}
+
+// How an operand is called in an error: its name, or the operator that made it.
+std::string described(const node& n) {
+  const std::string_view given = leaf_name(n);
+  const std::string_view shown = !given.empty() ? given : n.op->name;
+  return fmt::format("{} {}", shown, to_string(n.type));
+}
+
+template <class Error>
+[[noreturn]] void refuse(const op_def& op, std::string_view why, const std::vector<node_ref>& operands, const loc& w) {
+  std::string text = fmt::format("{}: {}", op.name, why);
+  for (std::size_t i = 0; i < operands.size(); ++i) text += (i ? ", " : "; ") + described(*operands[i]);
+  throw Error(fmt::format("{}; at {}:{}", text, w.file(), w.line()));
+}
+
+}  // namespace
+
+std::string to_string(const value_type& t) {
+  detail::text s;
+  s << name(t.element);
+  s << t.shape;
+  return std::string(s.view());
+}
+
+node_ref make_node(const op_def& op, attrs_ref attrs, std::vector<node_ref> operands, const loc& w) {
+  const int n = static_cast<int>(operands.size());
+  if (n < op.min_operands || n > op.max_operands)
+    refuse<argument_error>(op, fmt::format("takes {} operands, not {}", op.min_operands, n), operands, w);
+  std::vector<dims> shapes;
+  std::vector<dtype> types;
+  for (const node_ref& o : operands) {
+    if (!o) refuse<argument_error>(op, "an operand is an empty tensor handle", {}, w);
+    if (!o->more.empty() && op.kind != op_kind::projection)
+      refuse<argument_error>(op, "an operand has several results; take one of them", operands, w);
+    shapes.push_back(o->type.shape);
+    types.push_back(o->type.element);
+  }
+  const detail::outcome shape = op.shape(attrs.get(), {shapes.data(), n});
+  if (!shape.ok) refuse<shape_error>(op, shape.why.view(), operands, w);
+  const detail::type_outcome type = op.types(attrs.get(), {types.data(), n});
+  if (!type.ok) refuse<type_error>(op, type.why.view(), operands, w);
+
+  auto made = std::make_unique<node>(w);
+  made->op = &op;
+  made->attrs = std::move(attrs);
+  made->operands = std::move(operands);
+  made->type = {type.out, shape.out};
+  for (int i = 1; i < op.results; ++i) made->more.push_back({type.more[i - 1], shape.more[i - 1]});
+  if (op.kind == op_kind::projection) made->type = projected_type(*made);
+  std::uint64_t h = detail::hash_text(op.name).lo;
+  h = detail::mix(h, op.attrs->hash(made->attrs.get()));
+  for (const node_ref& o : made->operands) h = detail::mix(h, o->hash);
+  made->hash = detail::mix(h, hash_type(made->type));
+  return node_ref(made.release());
+}
+
+bool same_structure(const node& a, const node& b) {
+  return a.hash == b.hash && a.op == b.op && a.type == b.type && a.more == b.more && a.operands == b.operands &&
+         (a.attrs == b.attrs || a.op->attrs->equal(a.attrs.get(), b.attrs.get()));
+}
+
+std::vector<const node*> post_order(std::span<const node_ref> roots) {
+  std::vector<const node*> order;
+  std::unordered_set<const node*> seen;
+  std::vector<std::pair<const node*, std::size_t>> stack;
+  for (const node_ref& root : roots) {
+    if (!seen.insert(root.get()).second) continue;
+    stack.emplace_back(root.get(), 0);
+    while (!stack.empty()) {
+      auto& [n, next] = stack.back();
+      if (next == n->operands.size()) {
+        order.push_back(n);
+        stack.pop_back();
+        continue;
+      }
+      const node* operand = n->operands[next++].get();
+      if (seen.insert(operand).second) stack.emplace_back(operand, 0);
+    }
+  }
+  return order;
+}
+
+struct node_table::impl {
+  struct hash_of {
+    std::size_t operator()(const node_ref& n) const { return n->hash; }
+  };
+  struct same {
+    bool operator()(const node_ref& a, const node_ref& b) const { return a == b || same_structure(*a, *b); }
+  };
+  std::unordered_set<node_ref, hash_of, same> nodes;
+};
+
+node_table::node_table() : impl_(std::make_unique<impl>()) {}
+node_table::~node_table() = default;
+node_ref node_table::unique(node_ref n) { return *impl_->nodes.insert(std::move(n)).first; }
+node_ref node_table::make(const op_def& op, attrs_ref attrs, std::vector<node_ref> operands, const loc& w) {
+  return unique(make_node(op, std::move(attrs), std::move(operands), w));
+}
+
+}  // namespace ir
+}  // namespace tenon

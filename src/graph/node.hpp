@@ -1,0 +1,69 @@
+// Nodes of the graph IR: immutable, reference-counted, hash-consed when a graph is made of them.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tenon/core/hash.hpp"
+#include "tenon/dsl/handle.hpp"
+
+namespace tenon::ir {
+
+using detail::node_ref;
+
+/// Element type and extents of a value.
+struct value_type {
+  dtype element = any_dtype;
+  dims shape{};
+  friend bool operator==(const value_type&, const value_type&) = default;
+};
+std::string to_string(const value_type&);  // "f32[n,784]"
+
+/// Attributes of a node: one object of the operator's attribute type, shared and immutable.
+using attrs_ref = std::shared_ptr<const void>;
+
+struct node {
+  const op_def* op = nullptr;
+  attrs_ref attrs;
+  std::vector<node_ref> operands;
+  value_type type;               ///< of the first result
+  std::vector<value_type> more;  ///< of the results after the first; only `result` nodes may use such a node
+  std::uint64_t hash = 0;        ///< structural: operator, attributes, operands' hashes, types
+  loc where;                     ///< for errors and profiles; never in the hash
+  mutable std::atomic<std::uint32_t> references{0};
+
+  explicit node(loc w) : where(w) {}
+  const node& operand(int i) const { return *operands[static_cast<std::size_t>(i)]; }
+  int results() const { return 1 + static_cast<int>(more.size()); }
+  template <class A>
+  const A& attributes() const {
+    return *static_cast<const A*>(attrs.get());
+  }
+};
+
+/// Makes a node: checks the number of operands, infers its types by the operator's rules and hashes it. Throws
+/// shape_error or type_error as emit does.
+node_ref make_node(const op_def&, attrs_ref, std::vector<node_ref> operands, const loc&);
+/// Whether two nodes have the same operator, attributes, types and (by identity) operands.
+bool same_structure(const node&, const node&);
+
+/// Every distinct node, operands before users; iterative.
+std::vector<const node*> post_order(std::span<const node_ref> roots);
+
+/// Hash-conses: of nodes with the same structure it keeps the first. Iterative rewriting is built on it.
+class node_table {
+ public:
+  node_table();
+  ~node_table();
+  node_ref unique(node_ref);
+  node_ref make(const op_def&, attrs_ref, std::vector<node_ref> operands, const loc&);
+
+ private:
+  struct impl;
+  std::unique_ptr<impl> impl_;
+};
+
+}  // namespace tenon::ir

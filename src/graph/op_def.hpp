@@ -1,0 +1,79 @@
+// What the compiler knows of an operator: made once from the operator's struct (src/ops/define.hpp), never by hand.
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/node.hpp"
+#include "loop/expr.hpp"
+
+namespace tenon::ir {
+
+class lower_context;   // symbolic compute: src/loop/lower_context.hpp
+class lower_program;   // symbolic program: src/loop/lower_program.hpp
+
+/// How an operator takes part in fusion and scheduling; passes ask for this, never for names.
+enum class op_kind : std::uint8_t {
+  leaf,         ///< input, param, constant, iota: no operands
+  map,          ///< one scalar function of broadcast operands
+  movement,     ///< each result element is one operand element (or padding)
+  reduction,    ///< reduces axes by index expressions; also contractions, windows: what `compute` says with reduce
+  contraction,  ///< a sum of products: matmul, einsum, convolution
+  program,      ///< loops and conditions of its own: never fused
+  library,      ///< written in other operators: expanded before lowering
+  projection,   ///< one result of a node with several
+};
+
+/// A native run of one node: typed operands with any strides, results contiguous unless strided by the user.
+struct native_operand {
+  void* data;
+  dtype type;
+  dims shape;
+  extent_t strides[dims::max_rank];  ///< in elements
+};
+struct native_call {
+  const void* attrs;
+  const native_operand* in;
+  int inputs;
+  const native_operand* out;
+  int outputs;
+};
+using native_fn = void (*)(const native_call&);
+
+/// Attributes as text and bytes; made from the attribute struct's `fields`.
+struct attrs_def {
+  attrs_ref (*copy)(const void*);
+  std::uint64_t (*hash)(const void*);
+  bool (*equal)(const void*, const void*);
+  /// "{.stride = {2,2}, .groups = 1}", only what differs from the defaults; "" when nothing does.
+  std::string (*print)(const void*);
+  /// Parses what print gives ("" too); parse_error names the field and the known ones.
+  attrs_ref (*parse)(std::string_view);
+  /// Replaces named extents inside the attributes by `value_of(extent)`.
+  attrs_ref (*bind)(const void*, extent_t (*value_of)(void*, extent_t), void* context);
+};
+
+struct op_def {
+  std::string_view name;
+  op_kind kind{};
+  int min_operands = 1, max_operands = 1, results = 1;
+  const attrs_def* attrs = nullptr;
+  detail::outcome (*shape)(const void* attrs, detail::shapes) = nullptr;
+  detail::type_outcome (*types)(const void* attrs, detail::dtypes) = nullptr;
+  /// map: the scalar function on expressions (of the compute type); also evaluates scalar bodies of index notation.
+  expr_ref (*scalar)(expr_arena&, const void* attrs, std::span<const expr_ref>) = nullptr;
+  /// The result element at `indices` as an expression; null for programs and library operators.
+  expr_ref (*compute)(lower_context&, const void* attrs, std::span<const expr_ref> indices) = nullptr;
+  void (*program)(lower_program&, const void* attrs) = nullptr;
+  /// library: the same value in other operators, one node a result.
+  std::vector<node_ref> (*expand)(const void* attrs, std::span<const node_ref> operands, const loc&) = nullptr;
+  /// The function for these operand types; null when the operator does not take them.
+  native_fn (*native)(const void* attrs, detail::dtypes) = nullptr;
+};
+
+/// By name, for text and import; null when there is none. `all_operators` is sorted by name.
+const op_def* find_operator(std::string_view name);
+std::span<const op_def* const> all_operators();
+
+}  // namespace tenon::ir

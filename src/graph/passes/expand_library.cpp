@@ -1,0 +1,32 @@
+#include <fmt/format.h>
+
+#include "graph/op_def.hpp"
+#include "graph/passes.hpp"
+
+namespace tenon::ir {
+
+graph expand_library(const graph& g) {
+  // An expansion may use library operators again: repeat until none is left. Each round goes one level deeper.
+  graph r = g;
+  for (int round = 0; round < 16; ++round) {
+    bool any = false;
+    r = rewrite(r, [&](node_table&, const node_ref& n) -> node_ref {
+      if (n->op->kind == op_kind::projection && n->operand(0).op->kind == op_kind::library) {
+        const node& several = n->operand(0);
+        any = true;
+        return several.op->expand(several.attrs.get(), several.operands, several.where).at(projected_index(*n));
+      }
+      if (n->op->kind != op_kind::library || !n->more.empty()) return {};
+      any = true;
+      node_ref e = n->op->expand(n->attrs.get(), n->operands, n->where).at(0);
+      if (e->type != n->type)
+        throw compile_error(fmt::format("{}: its expansion is {}, its rule says {}; at {}:{}", n->op->name,
+                                        to_string(e->type), to_string(n->type), n->where.file(), n->where.line()));
+      return e;
+    });
+    if (!any) return r;
+  }
+  throw compile_error("expand_library: library operators expand into each other without end");
+}
+
+}  // namespace tenon::ir

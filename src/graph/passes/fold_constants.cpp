@@ -1,0 +1,28 @@
+#include "graph/native_call.hpp"
+#include "graph/op_def.hpp"
+#include "graph/passes.hpp"
+#include "ops/leaf.hpp"
+
+namespace tenon::ir {
+
+graph fold_constants(const graph& g, std::int64_t max_bytes) {
+  return rewrite(g, [&](node_table&, const node_ref& n) -> node_ref {
+    if (n->operands.empty() || !n->type.shape.is_static() || n->type.element == any_dtype) return {};
+    // Results of nodes with several are folded one by one, through their projection.
+    const node& source = n->op->kind == op_kind::projection ? n->operand(0) : *n;
+    if (!source.more.empty() && n->op->kind != op_kind::projection) return {};
+    if (source.op->kind == op_kind::library) return {};
+    std::int64_t bytes = n->type.shape.count() * size_of(n->type.element), read = 0;
+    for (const node_ref& o : source.operands) {
+      if (o->op != &constant_definition()) return {};
+      read += o->type.shape.count() * size_of(o->type.element);
+    }
+    // A broadcast that only makes a constant larger costs more memory than it saves time.
+    if (bytes > max_bytes || (source.op->kind == op_kind::movement && bytes > 4096 && bytes > 2 * read)) return {};
+    const auto index = n->op->kind == op_kind::projection ? projected_index(*n) : 0;
+    std::vector<native_value> results = evaluate_native(source);
+    return results.empty() ? node_ref() : make_constant(std::move(results.at(index)), n->where);
+  });
+}
+
+}  // namespace tenon::ir

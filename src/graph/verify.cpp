@@ -1,0 +1,36 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "graph/op_def.hpp"
+#include "graph/passes.hpp"
+#include "ops/leaf.hpp"
+
+namespace tenon::ir {
+
+void verify(const graph& g) {
+  auto broken = [](const node& n, std::string_view what) {
+    throw compile_error(fmt::format("graph: {}: {} : {}; made at {}:{}", what, n.op->name, to_string(n.type),
+                                    n.where.file(), n.where.line()));
+  };
+  if (g.outputs.empty()) throw compile_error("graph: it has no outputs");
+  std::unordered_set<const node*> inputs;
+  for (const node_ref& i : g.inputs) {
+    if (!i || i->op != &input_definition()) throw compile_error("graph: an entry of the input list is no input");
+    if (!inputs.insert(i.get()).second) broken(*i, "an input stands twice in the list");
+  }
+  for (const node_ref& o : g.outputs)
+    if (!o) throw compile_error("graph: an output is empty");
+  for (const node* n : post_order(g.outputs)) {
+    if (n->op == &input_definition() && !inputs.contains(n)) broken(*n, "an input is not in the list of inputs");
+    for (const node_ref& o : n->operands)
+      if (!o->more.empty() && n->op->kind != op_kind::projection) broken(*n, "an operand has several results");
+    // What make_node says of the same operands is what the node must say: no pass may invent types.
+    const node_ref again = make_node(*n->op, n->attrs, n->operands, n->where);
+    if (again->type != n->type || again->more != n->more || again->hash != n->hash)
+      broken(*n, fmt::format("its type is not what its operands give, {}", to_string(again->type)));
+  }
+}
+
+}  // namespace tenon::ir

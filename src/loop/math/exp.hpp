@@ -1,0 +1,88 @@
+// exp, exp2, expm1: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial in r, and 2^n put together from its bits.
+#pragma once
+
+#include "common.hpp"
+
+namespace tenon::math {
+namespace detail {
+
+/// 2^n r-part of an exponential: e^x = 2^n (1 + p).
+template <class F>
+struct reduced_exp {
+  F p;
+  typename F::integer biased;  ///< its low 9 bits are n + bias; the bits above are multiples of 2^22
+};
+
+/// e^r - 1 for |r| <= 0.3467: r + r^2 q(r), relative error of the polynomial 1.41e-8.
+template <class F>
+F expm1_core(const F& r) {
+  F q = horner(r, 0.00139004027f, 0.00836610887f, 0.0416668281f, 0.16666548f, 0.5f);
+  return fma(r * r, q, r);
+}
+
+/// Splits x, |x| < 2^21, so that e^x = 2^n (1 + p); `bias` moves n in `biased`, -2^21 < n + bias < 2^21.
+template <class F>
+reduced_exp<F> reduce_exp(const F& x, int bias) {
+  F shift = F::constant(rounder + static_cast<float>(bias));
+  F t = fma(x, F::constant(1.44269502f), shift);
+  F n = t - shift;
+  F r = fma(n, F::constant(-0.693147182f), x);  // ln 2 = 0.693147182f - 1.90465421e-9f
+  r = fma(n, F::constant(1.90465421e-9f), r);
+  return {expm1_core(r), bits(t)};
+}
+
+/// 2^r for |r| <= 0.5005, relative error of the polynomial 3.0e-9.
+template <class F>
+F exp2_core(const F& r) {
+  return horner(r, 0.000153321947f, 0.00133911357f, 0.00961849187f, 0.0555035919f, 0.240226477f, 0.693147182f, 1.0f);
+}
+
+inline constexpr int scale_bias = 254;
+
+/// value * 2^n, where the low 9 bits of `biased` are n + 254 and those above are multiples of 2^22; -254 <= n <= 257.
+/// Two factors, the first one exact for 1/2 <= value <= 2: one rounding also where the result is a denormal.
+template <class F>
+F scale(const F& value, const typename F::integer& biased) {
+  using I = typename F::integer;
+  I first = shift_left(biased, 22) & I::constant(0x7f800000);
+  I second = shift_left(biased, 23) - first;
+  return (value * from_bits(first)) * from_bits(second);
+}
+
+/// x held to [low, high]; NaN stays.
+template <class F>
+F clamp(const F& x, float low, float high) {
+  F held = select(x > F::constant(high), F::constant(high), x);
+  return select(held < F::constant(low), F::constant(low), held);
+}
+
+}  // namespace detail
+
+/// e^x.
+template <class F>
+F exp(const F& x) {
+  auto reduced = detail::reduce_exp(detail::clamp(x, -104.0f, 89.0f), detail::scale_bias);
+  return detail::scale(F::constant(1.0f) + reduced.p, reduced.biased);
+}
+
+/// 2^x; exact where x is an integer.
+template <class F>
+F exp2(const F& x) {
+  F held = detail::clamp(x, -151.0f, 129.0f);
+  F shift = F::constant(detail::rounder + static_cast<float>(detail::scale_bias));
+  F t = held + shift;
+  return detail::scale(detail::exp2_core(held - (t - shift)), bits(t));
+}
+
+/// e^x - 1, accurate near 0 too.
+template <class F>
+F expm1(const F& x) {
+  auto reduced = detail::reduce_exp(detail::clamp(x, -18.0f, 89.0f), 126);
+  // 2^(n-1), since 2^128 has no place in f32.
+  F half_scale = from_bits(shift_left(reduced.biased, 23));
+  F half = fma(reduced.p, half_scale, half_scale - F::constant(0.5f));
+  // Below 2^-26 the result is x; there `half` loses bits of denormals and the sign of zero.
+  return select(abs(x) < F::constant(1.49011612e-8f), x, half + half);
+}
+
+}  // namespace tenon::math

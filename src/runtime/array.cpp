@@ -1,0 +1,294 @@
+#include "tenon/runtime/array.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "core/text.hpp"
+#include "runtime/philox.hpp"
+#include "tenon/core/error.hpp"
+
+namespace tenon::detail {
+namespace {
+
+[[noreturn]] void throw_extents(const char* what, const extent_t* e, std::size_t rank, dtype type) {
+  if (rank > dims::max_rank)
+    throw shape_error(cat(what, ": ", list{e, rank}, " has rank ", rank, ", the most is ", dims::max_rank));
+  for (std::size_t i = 0; i < rank; ++i)
+    if (e[i] < 0) throw shape_error(cat(what, ": extent ", i, " of ", list{e, rank}, " is negative"));
+  throw shape_error(cat(what, ": ", list{e, rank}, " of ", type, " is too large for memory"));
+}
+
+/// Zeros are left out of the product, so that strides cannot overflow either.
+bool fits(const extent_t* e, std::size_t rank, dtype type) {
+  if (rank > dims::max_rank) return false;
+  extent_t bytes = size_of(type);
+  for (std::size_t i = 0; i < rank; ++i)
+    if (e[i] < 0 || (e[i] > 0 && __builtin_mul_overflow(bytes, e[i], &bytes))) return false;
+  return true;
+}
+
+dims checked(const extent_t* e, std::size_t rank, dtype type, const char* what) {
+  if (!fits(e, rank, type)) throw_extents(what, e, rank, type);
+  dims d;
+  for (std::size_t i = 0; i < rank; ++i) d.push_back(e[i]);
+  return d;
+}
+
+/// Bytes from `data` down to the first and up to the end of the last element. False when they leave the address space.
+struct span_of_bytes {
+  std::int64_t below = 0, above = 0;
+};
+bool find_span(const any_view& v, span_of_bytes& s) {
+  const std::int64_t element = size_of(v.type);
+  s = {0, element};
+  for (int i = 0; i < v.dims.rank; ++i) {
+    std::int64_t reach = 0;
+    if (__builtin_mul_overflow(v.strides[i], v.dims.e[i] - 1, &reach) || __builtin_mul_overflow(reach, element, &reach))
+      return false;
+    if (__builtin_add_overflow(reach < 0 ? s.below : s.above, reach, reach < 0 ? &s.below : &s.above)) return false;
+  }
+  const auto at = reinterpret_cast<std::uintptr_t>(v.data);
+  const auto below = std::uintptr_t{0} - static_cast<std::uintptr_t>(s.below);
+  return below <= at && static_cast<std::uintptr_t>(s.above) <= UINTPTR_MAX - at;
+}
+
+/// Whether two indices may name one element: sorted by stride, each axis must step over all that the smaller ones reach.
+/// Refuses some layouts without repeats, which nobody writes.
+bool repeats(const any_view& v) {
+  std::pair<extent_t, extent_t> axes[dims::max_rank];  // stride, extent
+  int n = 0;
+  for (int i = 0; i < v.dims.rank; ++i)
+    if (v.dims.e[i] > 1) axes[n++] = {v.strides[i] < 0 ? -v.strides[i] : v.strides[i], v.dims.e[i]};
+  std::sort(axes, axes + n);
+  extent_t reach = 0;  // no overflow: find_span succeeded
+  for (int i = 0; i < n; ++i) {
+    if (axes[i].first <= reach) return true;
+    reach += axes[i].first * (axes[i].second - 1);
+  }
+  return false;
+}
+
+template <class T>
+void copy_row(char* to, extent_t to_stride, const char* from, extent_t from_stride, extent_t n) {
+  auto* t = reinterpret_cast<T*>(to);
+  const auto* f = reinterpret_cast<const T*>(from);
+  for (extent_t i = 0; i < n; ++i) t[i * to_stride] = f[i * from_stride];
+}
+
+template <class T, class F>
+void generate(const any_view& v, std::uint64_t seed, int words_per_element, F element) {
+  const std::array<std::uint32_t, 2> key{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
+  auto* const p = static_cast<T*>(v.data);
+  const int per_block = 4 / words_per_element;
+  std::uint64_t block = 0;
+  for (extent_t i = 0; i < v.size; i += per_block, ++block) {
+    const auto w = runtime::philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 0, 0}, key);
+    const extent_t n = std::min<extent_t>(per_block, v.size - i);
+    for (extent_t j = 0; j < n; ++j) p[i + j] = element(w.data() + j * words_per_element);
+  }
+}
+
+/// k / 2^bits - 1 for the upper bits + 1 bits of a word: a multiple of the spacing of floats in [0.5, 1).
+template <int Bits>
+float symmetric(std::uint32_t word) {
+  constexpr std::int32_t one = 1 << Bits;
+  return static_cast<float>(static_cast<std::int32_t>(word >> (31 - Bits)) - one) / one;
+}
+
+template <class T>
+void generate_integers(const any_view& v, std::uint64_t seed) {
+  generate<T>(v, seed, 1, [](const std::uint32_t* w) {
+    const int k = static_cast<int>(w[0] >> 28);
+    return static_cast<T>(static_cast<T>(-1) < T{0} ? k - 8 : k);
+  });
+}
+
+}  // namespace
+
+dims checked_dims(const extents& e, dtype type, const char* what) {
+  return checked(e.v.data(), e.v.size(), type, what);
+}
+
+dims checked_dims(std::initializer_list<any_extent> list, dtype type, const char* what) {
+  if (list.size() > dims::max_rank) return checked_dims(extents(list), type, what);
+  extent_t e[dims::max_rank]{};
+  std::size_t rank = 0;
+  for (any_extent x : list) e[rank++] = x.v;
+  return checked(e, rank, type, what);
+}
+
+void check_dims(const dims& d, dtype type, const char* what) {
+  if (d.any()) throw shape_error(cat(what, ": the extents are not known"));
+  if (!fits(d.e, static_cast<std::size_t>(d.rank), type)) throw_extents(what, d.e, static_cast<std::size_t>(d.rank), type);
+}
+
+any_view contiguous_view(const void* data, dtype type, const dims& d) {
+  any_view v;
+  v.data = const_cast<void*>(data);
+  v.dims = d;
+  v.type = type;
+  v.strides[0] = 0;
+  extent_t n = 1;
+  for (int i = d.rank; i-- > 0;) {
+    v.strides[i] = n;
+    n *= std::max<extent_t>(d.e[i], 1);
+  }
+  v.size = std::find(d.begin(), d.end(), 0) == d.end() ? n : 0;
+  return v;
+}
+
+any_view strided_view(const void* data, dtype type, const dims& d, const extent_t* strides, std::size_t count) {
+  if (count != static_cast<std::size_t>(d.rank))
+    throw shape_error(cat("view: ", count, " strides ", list{strides, count}, " for ", d.rank, " extents ", d));
+  any_view v = contiguous_view(data, type, d);
+  for (int i = 0; i < d.rank; ++i) {
+    if (d.e[i] > 1 && strides[i] != v.strides[i] && v.size > 0) v.contiguous = false;
+    v.strides[i] = strides[i];
+  }
+  return v;
+}
+
+void check_view(const any_view& v, const char* what, access a) {
+  if (v.size == 0) return;
+  const auto element = static_cast<std::uintptr_t>(size_of(v.type));
+  if (!v.data) throw argument_error(cat(what, ": the data of ", v.type, v.dims, " is null"));
+  if (reinterpret_cast<std::uintptr_t>(v.data) % element)
+    throw argument_error(cat(what, ": the data of ", v.type, v.dims, " at ", address{v.data}, " is not aligned to ", element,
+                             " bytes"));
+  const list strides{v.strides, static_cast<std::size_t>(v.dims.rank)};
+  span_of_bytes s;
+  if (!find_span(v, s))
+    throw argument_error(cat(what, ": ", v.type, v.dims, " with strides ", strides, " at ", address{v.data},
+                             " leaves the address space"));
+  if (a == access::write && !v.contiguous && repeats(v))
+    throw argument_error(cat(what, ": ", v.type, v.dims, " with strides ", strides,
+                             " would write some elements more than once"));
+}
+
+bool overlap(const any_view& x, const any_view& y) {
+  if (x.size == 0 || y.size == 0) return false;
+  span_of_bytes s, t;
+  if (!find_span(x, s) || !find_span(y, t)) return true;  // unknown: the careful answer
+  const auto p = reinterpret_cast<std::uintptr_t>(x.data), q = reinterpret_cast<std::uintptr_t>(y.data);
+  return p + static_cast<std::uintptr_t>(s.below) < q + static_cast<std::uintptr_t>(t.above) &&
+         q + static_cast<std::uintptr_t>(t.below) < p + static_cast<std::uintptr_t>(s.above);
+}
+
+void copy_elements(const any_view& to, const any_view& from) {
+  const extent_t element = size_of(from.type);
+  if (from.size == 0) return;
+  if (to.contiguous && from.contiguous) {
+    std::memcpy(to.data, from.data, static_cast<std::size_t>(from.size * element));
+    return;
+  }
+  // Extents of 1 are skipped: their strides mean nothing.
+  int axes[dims::max_rank], n = 0;
+  for (int i = 0; i < from.dims.rank; ++i)
+    if (from.dims.e[i] > 1) axes[n++] = i;
+  auto* t = static_cast<char*>(to.data);
+  const auto* f = static_cast<const char*>(from.data);
+  const auto row = element == 1   ? copy_row<std::uint8_t>
+                   : element == 2 ? copy_row<std::uint16_t>
+                   : element == 4 ? copy_row<std::uint32_t>
+                                  : copy_row<std::uint64_t>;
+  const int inner = n ? axes[n - 1] : 0;
+  extent_t index[dims::max_rank]{};
+  for (;;) {
+    row(t, n ? to.strides[inner] : 1, f, n ? from.strides[inner] : 1, n ? from.dims.e[inner] : 1);
+    int k = n - 2;
+    for (; k >= 0; --k) {
+      const int a = axes[k];
+      t += to.strides[a] * element;
+      f += from.strides[a] * element;
+      if (++index[k] < from.dims.e[a]) break;
+      t -= to.strides[a] * element * from.dims.e[a];
+      f -= from.strides[a] * element * from.dims.e[a];
+      index[k] = 0;
+    }
+    if (k < 0) return;
+  }
+}
+
+array_storage::array_storage(dtype type, const dims& d, memory* m) : v_(contiguous_view(nullptr, type, d)), memory_(m) {
+  if (v_.size) v_.data = allocate(m, bytes());
+}
+
+array_storage::array_storage(const array_storage& other) : array_storage(other.v_.type, other.v_.dims, nullptr) {
+  copy_elements(v_, other.v_);
+}
+
+array_storage& array_storage::operator=(const array_storage& other) {
+  if (this == &other) return *this;
+  if (v_.dims == other.v_.dims)
+    copy_elements(v_, other.v_);
+  else
+    *this = array_storage(other);
+  return *this;
+}
+
+void fill(const any_view& v, const void* value) {
+  const auto element = static_cast<std::size_t>(size_of(v.type));
+  const auto bytes = static_cast<std::size_t>(v.size) * element;
+  if (bytes == 0) return;
+  const auto* const b = static_cast<const unsigned char*>(value);
+  if (std::all_of(b, b + element, [&](unsigned char c) { return c == b[0]; })) {
+    std::memset(v.data, b[0], bytes);
+    return;
+  }
+  auto* const p = static_cast<char*>(v.data);
+  std::memcpy(p, value, element);
+  for (std::size_t done = element; done < bytes;) {  // copies of what is there, each as long as all before
+    const std::size_t n = std::min({done, bytes - done, std::size_t{1} << 15});
+    std::memcpy(p + done, p, n);
+    done += n;
+  }
+}
+
+void fill_uniform(const any_view& v, std::uint64_t seed) {
+  switch (v.type) {
+    case f64:
+      return generate<double>(v, seed, 2, [](const std::uint32_t* w) {
+        const std::uint64_t k = ((std::uint64_t{w[0]} << 32) | w[1]) >> 11;
+        return static_cast<double>(static_cast<std::int64_t>(k) - (std::int64_t{1} << 52)) * 0x1p-52;
+      });
+    case f32:
+      return generate<float>(v, seed, 1, [](const std::uint32_t* w) { return symmetric<23>(w[0]); });
+    case f16:
+      return generate<float16>(v, seed, 1, [](const std::uint32_t* w) { return float16(symmetric<10>(w[0])); });
+    case bf16:
+      return generate<bfloat16>(v, seed, 1, [](const std::uint32_t* w) { return bfloat16(symmetric<7>(w[0])); });
+    case b8:
+      return generate<bool>(v, seed, 1, [](const std::uint32_t* w) { return (w[0] >> 31) != 0; });
+    case i64:
+      return generate_integers<std::int64_t>(v, seed);
+    case i32:
+      return generate_integers<std::int32_t>(v, seed);
+    case i16:
+      return generate_integers<std::int16_t>(v, seed);
+    case i8:
+      return generate_integers<std::int8_t>(v, seed);
+    case u64:
+      return generate_integers<std::uint64_t>(v, seed);
+    case u32:
+      return generate_integers<std::uint32_t>(v, seed);
+    case u16:
+      return generate_integers<std::uint16_t>(v, seed);
+    case u8:
+      return generate_integers<std::uint8_t>(v, seed);
+    case any_dtype:
+      break;
+  }
+}
+
+void copy_into(const array_storage& to, const any_view& from, const char* what) {
+  check_view(from, what, access::read);
+  copy_elements(to.get(), from);
+}
+
+void throw_count(const dims& d, std::size_t elements) {
+  throw shape_error(cat("array: ", elements, " elements for ", d, ", which holds ", d.count()));
+}
+
+}  // namespace tenon::detail

@@ -1,0 +1,291 @@
+#include "runtime/executable.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <thread>
+
+#include "runtime/thread_pool.hpp"
+#include "tenon/core/error.hpp"
+
+namespace tenon::runtime {
+namespace {
+
+constexpr int small_buffers = 32;  // pointers that lie on the stack
+constexpr std::int64_t round_up(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+std::string number(std::int64_t v) { return std::to_string(v); }
+
+// In front of each workspace: what freeing it needs. The memory resource is a call's, the workspace outlives the call.
+struct alignas(64) arena_header {
+  memory* owner;
+  std::size_t bytes;
+};
+
+void free_arena(std::byte* a) noexcept {
+  if (!a) return;
+  const arena_header h = *reinterpret_cast<arena_header*>(a);
+  detail::deallocate(h.owner, a, h.bytes);
+}
+
+bool is_parallel(const step& s) { return s.extent > 1 && s.nanoseconds >= least_parallel_nanoseconds; }
+
+// How many chunks: a function of the step and the number of workers. That chunks depend on the threads does not touch the
+// results: a kernel's trips are independent.
+int chunks_for(const step& s, int workers) {
+  const std::int64_t worth = std::max<std::int64_t>(2, s.nanoseconds / least_chunk_nanoseconds);
+  return static_cast<int>(std::min({static_cast<std::int64_t>(workers), s.extent, worth}));
+}
+
+[[noreturn, gnu::cold]] void kernel_failed(const code& kernel, std::int32_t status) {
+  throw compile_error("kernel '" + kernel.name + "' returned status " + number(status) +
+                      " (0 is success): an invariant of the compiler is broken");
+}
+
+// One parallel step while it runs. Errors are kept until all chunks are done; the first one is reported.
+struct parallel_step {
+  const step& s;
+  void* const* buffers;
+  std::byte* scratch;
+  std::int64_t scratch_bytes;  // per worker
+  int chunks;
+  std::atomic<int> failed{0};
+  std::int32_t status = 0;
+  std::exception_ptr thrown = nullptr;
+
+  void chunk(int c, int worker) noexcept {
+    const std::int64_t each = s.extent / chunks, more = s.extent % chunks;
+    const std::int64_t begin = each * c + std::min<std::int64_t>(c, more), end = begin + each + (c < more ? 1 : 0);
+    const kernel_call call{buffers, s.values.data(), begin, end, scratch + scratch_bytes * worker, &host_table,
+                           s.kernel->context};
+    std::int32_t result = 0;
+    try {
+      result = s.kernel->entry(&call);
+      if (result == 0) return;
+      if (failed.exchange(1) == 0) status = result;
+    } catch (...) {
+      if (failed.exchange(1) == 0) thrown = std::current_exception();
+    }
+  }
+  void report() {
+    if (failed.load(std::memory_order_relaxed) == 0) return;
+    if (thrown) std::rethrow_exception(thrown);
+    kernel_failed(*s.kernel, status);
+  }
+};
+
+// A user's executor is not trusted to keep its contract: a task runs at most once, and what is wrong is noticed.
+constinit thread_local bool in_user_task = false;
+
+struct executor_step {
+  parallel_step& work;
+  std::atomic<int> running{0};
+  std::atomic<bool> over{false}, wrong{false};
+  int wrong_task = 0;  // the first that was asked for twice, or does not exist
+  std::atomic<bool> ran[most_threads];
+
+  explicit executor_step(parallel_step& w) : work(w) {
+    for (int i = 0; i < w.chunks; ++i) ran[i].store(false, std::memory_order_relaxed);
+  }
+
+  static void task(void* context, int i) {
+    auto& self = *static_cast<executor_step*>(context);
+    self.running.fetch_add(1);
+    if (i < 0 || i >= self.work.chunks || self.ran[i].exchange(true)) {
+      if (!self.wrong.exchange(true)) self.wrong_task = i;
+    } else if (!self.over.load()) {
+      const bool outer = in_user_task;
+      in_user_task = true;
+      self.work.chunk(i, i);
+      in_user_task = outer;
+    }
+    self.running.fetch_sub(1);
+  }
+
+  [[noreturn]] void fail(const std::string& how) const {
+    throw resource_error("executor: run(" + number(work.chunks) + ", ...) for kernel '" + work.s.kernel->name + "' " +
+                         how);
+  }
+
+  void run(executor& e) {
+    std::string how;
+    try {
+      e.run(work.chunks, &task, this);
+    } catch (const std::exception& x) {
+      how = std::string("threw: ") + x.what();
+    } catch (...) {
+      how = "threw something that is no std::exception";
+    }
+    over.store(true);
+    // Tasks that it left running use this object.
+    const bool early = running.load() != 0;
+    while (running.load()) std::this_thread::yield();
+    if (!how.empty()) fail(how);
+    if (wrong.load())
+      fail("ran task " + number(wrong_task) +
+           (wrong_task >= 0 && wrong_task < work.chunks ? " more than once" : ", which does not exist"));
+    for (int i = 0; i < work.chunks; ++i)
+      if (!ran[i].load()) fail("returned without having run task " + number(i));
+    if (early) fail("returned while tasks were running");
+  }
+};
+
+int concurrency_of(const executor& e) {
+  int offered = 0;
+  try {
+    offered = e.concurrency();
+  } catch (const std::exception& x) {
+    throw resource_error(std::string("executor: concurrency() threw: ") + x.what());
+  }
+  if (offered < 1) throw resource_error("executor: concurrency() is " + number(offered) + ", it must be at least 1");
+  return offered;
+}
+
+}  // namespace
+
+// Layout: header, workspace, pointers of buffers, scratch of each worker.
+struct executable::arena {
+  const executable& owner;
+  std::byte* block = nullptr;
+
+  arena(const executable& e, memory* m, int workers) : owner(e) {
+    if (!e.needs_arena_) return;
+    const auto bytes = sizeof(arena_header) + static_cast<std::size_t>(e.call_bytes(workers) + e.table_bytes_);
+    block = e.spare_.exchange(nullptr, std::memory_order_acquire);
+    if (block) {
+      const auto& h = *reinterpret_cast<const arena_header*>(block);
+      if (h.owner == m && h.bytes >= bytes) return;
+      free_arena(block);
+      block = nullptr;
+    }
+    block = static_cast<std::byte*>(detail::allocate(m, bytes));
+    new (block) arena_header{m, bytes};
+  }
+  ~arena() {
+    if (!block) return;
+    std::byte* none = nullptr;
+    if (!owner.spare_.compare_exchange_strong(none, block, std::memory_order_release, std::memory_order_relaxed))
+      free_arena(block);
+  }
+  arena(const arena&) = delete;
+  arena& operator=(const arena&) = delete;
+
+  std::byte* workspace() const { return block ? block + sizeof(arena_header) : nullptr; }
+  std::byte* table() const { return workspace() + round_up(owner.workspace_bytes); }
+  std::byte* scratch() const { return block ? table() + owner.table_bytes_ : nullptr; }
+};
+
+executable::~executable() { free_arena(spare_.load(std::memory_order_acquire)); }
+
+std::int64_t executable::call_bytes(int threads) const {
+  return round_up(workspace_bytes) + scratch_ * std::max(1, threads);
+}
+
+void executable::finish() {
+  const auto refuse = [&](std::size_t at, const std::string& why) {
+    const code* kernel = steps[at].kernel.get();
+    throw compile_error("executable: step " + std::to_string(at) + " of " + std::to_string(steps.size()) +
+                        (kernel ? " ('" + kernel->name + "'): " : ": ") + why);
+  };
+  if (finished_) throw compile_error("executable: finish() was called before");
+  constexpr std::int64_t most_bytes = std::int64_t{1} << 46;
+  if (workspace_bytes < 0 || workspace_bytes > most_bytes || arguments < 0 || results < 0)
+    throw compile_error("executable: " + number(workspace_bytes) + " bytes of workspace, " + number(arguments) +
+                        " arguments, " + number(results) + " results");
+  bool parallel = false;
+  std::int64_t scratch = 0;
+  std::size_t table = 0;
+  for (std::size_t at = 0; at < steps.size(); ++at) {
+    const step& s = steps[at];
+    if (!s.kernel || !s.kernel->entry) refuse(at, "it has no kernel");
+    if (s.kernel->scratch < 0 || s.kernel->scratch > most_bytes / most_threads)
+      refuse(at, "scratch of " + number(s.kernel->scratch) + " bytes");
+    if (s.extent < 0) refuse(at, "extent " + number(s.extent));
+    for (std::size_t b = 0; b < s.buffers.size(); ++b) {
+      const slot& where = s.buffers[b];
+      std::int64_t count = 0, most_offset = most_bytes;
+      const char* kind = "";
+      switch (where.where) {
+        case slot::kind::argument: kind = "argument", count = arguments; break;
+        case slot::kind::result: kind = "result", count = results; break;
+        case slot::kind::constant:
+          kind = "constant", count = static_cast<std::int64_t>(constants.size());
+          if (where.index < count) most_offset = constants[where.index].bytes;
+          break;
+        case slot::kind::workspace: kind = "workspace", count = 1, most_offset = workspace_bytes; break;
+      }
+      if (where.index >= count || where.offset < 0 || where.offset > most_offset)
+        refuse(at, "buffer " + std::to_string(b) + " is " + kind + " " + std::to_string(where.index) + " of " +
+                       number(count) + " at byte " + number(where.offset) + " of " + number(most_offset));
+    }
+    parallel = parallel || is_parallel(s);
+    scratch = std::max(scratch, round_up(s.kernel->scratch));
+    if (s.buffers.size() > small_buffers) table = std::max(table, s.buffers.size());
+  }
+  parallel_ = parallel;
+  scratch_ = scratch;
+  table_bytes_ = round_up(static_cast<std::int64_t>(table * sizeof(void*)));
+  needs_arena_ = workspace_bytes + scratch_ + table_bytes_ > 0;
+  finished_ = true;
+}
+
+inline void executable::fill(const step& s, void** out, void* const* argument_data, void* const* result_data,
+                             std::byte* workspace) const {
+  for (const slot& b : s.buffers) {
+    const void* base = workspace;
+    switch (b.where) {
+      case slot::kind::argument: base = argument_data[b.index]; break;
+      case slot::kind::result: base = result_data[b.index]; break;
+      case slot::kind::constant: base = constants[b.index].data; break;
+      case slot::kind::workspace: break;
+    }
+    *out++ = const_cast<std::byte*>(static_cast<const std::byte*>(base)) + b.offset;
+  }
+}
+
+void executable::run_serial(void* const* argument_data, void* const* result_data, memory* user_memory) const {
+  const arena a(*this, user_memory, 1);
+  void* small[small_buffers];
+  for (const step& s : steps) {
+    if (s.extent == 0) continue;
+    void** buffers = s.buffers.size() <= small_buffers ? small : reinterpret_cast<void**>(a.table());
+    fill(s, buffers, argument_data, result_data, a.workspace());
+    const code& kernel = *s.kernel;
+    const kernel_call call{buffers, s.values.data(), 0, s.extent, a.scratch(), &host_table, kernel.context};
+    if (const std::int32_t status = kernel.entry(&call)) kernel_failed(kernel, status);
+  }
+}
+
+void executable::run(void* const* argument_data, void* const* result_data, executor* user_executor,
+                     memory* user_memory, int threads) const {
+  if (!finished_) throw compile_error("executable: run() before finish()");
+  if (!parallel_ || threads == 1) return run_serial(argument_data, result_data, user_memory);
+  int workers = threads > 0 ? threads : user_executor ? most_threads : default_threads();
+  if (user_executor) workers = in_user_task ? 1 : std::min(workers, concurrency_of(*user_executor));
+  workers = std::min(workers, most_threads);
+  // With an executor the region is of the caller alone, and the pool stays as it is.
+  parallel_region region(user_executor ? 1 : workers);
+  if (!user_executor) workers = region.workers();
+  if (workers <= 1) return run_serial(argument_data, result_data, user_memory);
+
+  const arena a(*this, user_memory, workers);
+  void* small[small_buffers];
+  for (const step& s : steps) {
+    if (s.extent == 0) continue;
+    void** buffers = s.buffers.size() <= small_buffers ? small : reinterpret_cast<void**>(a.table());
+    fill(s, buffers, argument_data, result_data, a.workspace());
+    parallel_step work{s, buffers, a.scratch(), scratch_, is_parallel(s) ? chunks_for(s, workers) : 1};
+    if (work.chunks == 1) {
+      work.chunk(0, 0);
+    } else if (user_executor) {
+      executor_step(work).run(*user_executor);
+    } else {
+      region.run(
+          work.chunks,
+          [](void* context, int c, int worker) { static_cast<parallel_step*>(context)->chunk(c, worker); }, &work);
+    }
+    work.report();
+  }
+}
+
+}  // namespace tenon::runtime
