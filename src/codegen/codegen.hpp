@@ -34,6 +34,9 @@ class generator {
   virtual std::string assembly(const ir::kernel&, const machine&) const = 0;
 };
 
+/// Whether this processor has every feature that code for the machine may use. Needs no LLVM.
+bool runs_here(const machine&);
+
 /// Opens libtenon-llvm (TENON_LLVM_LIBRARY, else beside libtenon, else by name) once; target_error says what was looked
 /// for, where, and why it failed.
 const generator& llvm();

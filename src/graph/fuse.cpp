@@ -70,7 +70,7 @@ class fuser {
   void place(const node& n) {
     if (n.op->kind == op_kind::leaf && !n.op->compute) return;  // a buffer already
     if (n.op->kind == op_kind::projection) return;               // a buffer of the operand's kernel
-    if (is_view(n) && viewable(n.operand(0), n)) {
+    if (n.op->view && viewable(n.operand(0), n)) {
       alias_[&n] = n.operands[0].get();
       stored_.insert(n.operands[0].get());
       if (is_output(&n)) claimed_.insert(n.operands[0].get());
@@ -220,6 +220,8 @@ class fuser {
 };
 
 }  // namespace
+
+bool is_splat(const node& n) { return n.op == &constant_definition() && n.type.shape.count() == 1; }
 
 fusion fuse(const graph& g, bool enabled, const std::function<bool(const node&)>& contiguous) {
   return fuser(g, enabled, contiguous).run();

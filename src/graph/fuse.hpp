@@ -1,5 +1,6 @@
 // Fusion: which nodes are computed into a buffer of their own, and which inside the kernels of their users.
 #pragma once
+#include <functional>
 #include <unordered_map>
 #include <vector>
 
@@ -7,6 +8,9 @@
 #include "tenon/graph/graph.hpp"
 
 namespace tenon::ir {
+
+/// A constant of one element: a literal inside kernels, never a buffer.
+bool is_splat(const node&);
 
 /// One kernel: `root` is stored, every node in `inlined` is computed where it is read.
 struct group {

@@ -58,6 +58,8 @@ struct op_def {
   std::string_view name;
   op_kind kind{};
   int min_operands = 1, max_operands = 1, results = 1;
+  int main_operand = 0;  ///< the operand whose element type a bare number takes
+  bool view = false;     ///< the result is the operand's elements in the same row-major order: a reshape
   const attrs_def* attrs = nullptr;
   detail::outcome (*shape)(const void* attrs, detail::shapes) = nullptr;
   detail::type_outcome (*types)(const void* attrs, detail::dtypes) = nullptr;
@@ -68,6 +70,8 @@ struct op_def {
   void (*program)(lower_program&, const void* attrs) = nullptr;
   /// library: the same value in other operators, one node a result.
   std::vector<node_ref> (*expand)(const void* attrs, std::span<const node_ref> operands, const loc&) = nullptr;
+  /// The same value in nodes that lower well (padding of its own, ...), or null when it is that already.
+  node_ref (*legalize)(const node&) = nullptr;
   /// The function for these operand types; null when the operator does not take them.
   native_fn (*native)(const void* attrs, detail::dtypes) = nullptr;
 };

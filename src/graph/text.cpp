@@ -121,7 +121,7 @@ class reader {
         const std::string id = value_name();
         expect(':');
         const value_type t = type();
-        node_ref n = make_input(is_number(id) ? "" : id, t.element, t.shape, std::source_location::current());
+        node_ref n = make_input(id, t.element, t.shape, std::source_location::current());
         define(id, n);
         g.inputs.push_back(n);
       } while (accept(','));

@@ -134,6 +134,24 @@ stmt_ref map_operands(const stmt_ref& s, const std::function<expr_ref(expr_ref)>
   return changed ? std::make_shared<const stmt>(std::move(copy)) : s;
 }
 
+stmt_ref map_all_operands(const stmt_ref& s, const std::function<expr_ref(expr_ref)>& f) {
+  if (!s) return s;
+  stmt_ref own = map_operands(s, f);
+  stmt copy = *own;
+  const auto inner = [&](stmt_ref& x) { x = map_all_operands(x, f); };
+  if (auto* b = std::get_if<block>(&copy.v)) {
+    for (stmt_ref& x : b->list) inner(x);
+  } else if (auto* l = std::get_if<loop>(&copy.v)) {
+    inner(l->body);
+  } else if (auto* c = std::get_if<branch>(&copy.v)) {
+    inner(c->then);
+    inner(c->otherwise);
+  } else {
+    return own;
+  }
+  return std::make_shared<const stmt>(std::move(copy));
+}
+
 expr_ref linear_index(expr_arena& m, const buffer& b, std::span<const expr_ref> indices) {
   expr_ref offset = m.index(0), stride = m.index(1);
   for (std::size_t d = indices.size(); d-- > 0;) {

@@ -124,6 +124,8 @@ void visit(const stmt_ref&, const std::function<void(const stmt&)>& f);
 void visit_operands(const stmt&, const std::function<void(expr_ref)>& f);
 /// Rebuilds a statement with `f` applied to each of its own expressions.
 stmt_ref map_operands(const stmt_ref&, const std::function<expr_ref(expr_ref)>& f);
+/// The same for all statements inside it, too.
+stmt_ref map_all_operands(const stmt_ref&, const std::function<expr_ref(expr_ref)>& f);
 
 /// The offset in elements of indices into a buffer.
 expr_ref linear_index(expr_arena&, const buffer&, std::span<const expr_ref> indices);

@@ -35,6 +35,7 @@ class lower_program : public lower_context {
   stmt_ref finish();
 
  private:
+  sym now(dtype, std::int64_t buffer, std::span<const expr_ref> at);
   void add(stmt_ref s) { open_.back().push_back(std::move(s)); }
   kernel& kernel_;
   std::vector<std::int64_t> out_buffers_;

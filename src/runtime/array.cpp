@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "core/text.hpp"
 #include "runtime/philox.hpp"
@@ -57,15 +58,14 @@ bool find_span(const any_view& v, span_of_bytes& s) {
 /// Whether two indices may name one element: sorted by stride, each axis must step over all that the smaller ones reach.
 /// Refuses some layouts without repeats, which nobody writes.
 bool repeats(const any_view& v) {
-  std::pair<extent_t, extent_t> axes[dims::max_rank];  // stride, extent
-  int n = 0;
+  std::vector<std::pair<extent_t, extent_t>> axes;  // stride, extent
   for (int i = 0; i < v.dims.rank; ++i)
-    if (v.dims.e[i] > 1) axes[n++] = {v.strides[i] < 0 ? -v.strides[i] : v.strides[i], v.dims.e[i]};
-  std::sort(axes, axes + n);
+    if (v.dims.e[i] > 1) axes.emplace_back(v.strides[i] < 0 ? -v.strides[i] : v.strides[i], v.dims.e[i]);
+  std::sort(axes.begin(), axes.end());
   extent_t reach = 0;  // no overflow: find_span succeeded
-  for (int i = 0; i < n; ++i) {
-    if (axes[i].first <= reach) return true;
-    reach += axes[i].first * (axes[i].second - 1);
+  for (const auto& [stride, extent] : axes) {
+    if (stride <= reach) return true;
+    reach += stride * (extent - 1);
   }
   return false;
 }

@@ -11,9 +11,10 @@
 
 #include "runtime/image.hpp"
 
-// gdb's JIT interface ("JIT Compilation Interface" in its manual): gdb reads the list and stops at the function. It looks
-// for the two names in every loaded file. They are exported, but bound here (protected): another copy in the process (a
-// second LLVM) has its own list with its own lock. Weak: linked statically beside another copy, one of them is used.
+// gdb's JIT interface ("JIT Compilation Interface" in its manual): gdb reads the list and stops at the function. It
+// looks for the two names in every loaded file. They are exported, but bound here (protected): another copy in the
+// process (a second LLVM) has its own list with its own lock. Weak: linked statically beside another copy, one of them
+// is used.
 extern "C" {
 struct jit_code_entry {
   jit_code_entry *next, *previous;
@@ -131,8 +132,9 @@ debug_registration::~debug_registration() {
 void append_perf_map(const std::string& name, const std::byte* function, std::size_t bytes) noexcept {
   char path[64], place[64];
   std::snprintf(path, sizeof(path), "/tmp/perf-%ld.map", static_cast<long>(::getpid()));
-  const int place_size = std::snprintf(place, sizeof(place), "%llx %zx ",
-                                       static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(function)), bytes);
+  const int place_size =
+      std::snprintf(place, sizeof(place), "%llx %zx ",
+                    static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(function)), bytes);
   // The name is known to everybody and the folder is everybody's: never through somebody else's link.
   const int file = ::open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file < 0) return;

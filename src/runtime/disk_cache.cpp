@@ -15,6 +15,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/text.hpp"
 #include "runtime/environment.hpp"
 #include "tenon/core/error.hpp"
 
@@ -50,8 +51,8 @@ std::string not_trusted(const struct stat& s) {
   char mode[16];
   std::snprintf(mode, sizeof(mode), "%04o", static_cast<unsigned>(s.st_mode & 07777));
   if (s.st_uid != ::geteuid() && s.st_uid != 0)
-    return "it belongs to user " + std::to_string(s.st_uid) + ", not to " + std::to_string(::geteuid());
-  if (s.st_mode & S_IWOTH) return std::string("everybody may write there (mode ") + mode + ")";
+    return detail::cat("it belongs to user ", s.st_uid, ", not to ", ::geteuid());
+  if (s.st_mode & S_IWOTH) return detail::cat("everybody may write there (mode ", mode, ")");
   return {};
 }
 
@@ -105,12 +106,12 @@ std::vector<entry> all_files(const std::string& folder) {
   const std::time_t now = std::time(nullptr);
   for_each_name(folder, [&](std::string_view bucket) {
     if (bucket.size() != 2 || !is_hex(bucket)) return;
-    const std::string inside = folder + "/" + std::string(bucket);
+    const std::string inside = detail::cat(folder, "/", bucket);
     for_each_name(inside, [&](std::string_view name) {
       if (name.size() < digits_in_name || !is_hex(name.substr(0, digits_in_name))) return;
       const bool temporary = name.ends_with(temporary_suffix);
       if (!temporary && name.substr(digits_in_name) != suffix) return;
-      entry e{0, 0, 0, inside + "/" + std::string(name)};
+      entry e{0, 0, 0, detail::cat(inside, "/", name)};
       struct stat s;
       if (::lstat(e.path.c_str(), &s) != 0 || !S_ISREG(s.st_mode)) return;
       if (temporary) {
@@ -133,9 +134,9 @@ disk_cache::disk_cache(std::string folder, std::int64_t max_bytes) : folder_(std
   if (!folder_.empty() && folder_[0] != '/') {
     char here[4096];
     if (::getcwd(here, sizeof(here))) {
-      folder_ = std::string(here) + "/" + folder_;
+      folder_ = detail::cat(here, "/", folder_);
     } else {
-      missing_ = "the folder '" + folder_ + "' is relative and the working directory is gone";
+      missing_ = detail::cat("the folder ", detail::quoted{folder_}, " is relative and the working directory is gone");
       folder_.clear();
     }
   }
@@ -143,7 +144,8 @@ disk_cache::disk_cache(std::string folder, std::int64_t max_bytes) : folder_(std
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   const std::int64_t interval = std::max<std::int64_t>(max_bytes_ / 64, 1);
-  const std::uint64_t random = detail::mix(static_cast<std::uint64_t>(::getpid()), static_cast<std::uint64_t>(now.tv_nsec));
+  const std::uint64_t random =
+      detail::mix(static_cast<std::uint64_t>(::getpid()), static_cast<std::uint64_t>(now.tv_nsec));
   until_evict_ = std::make_shared<std::atomic<std::int64_t>>(
       static_cast<std::int64_t>(random % static_cast<std::uint64_t>(interval)));
 }
@@ -153,27 +155,28 @@ disk_cache disk_cache::from_environment() {
   disk_cache none;
   if (const auto folder = environment_text("TENON_CACHE_DIR")) {
     if (!folder->empty() && *folder != "off") return disk_cache(std::string(*folder), bytes);
-    none.missing_ = "TENON_CACHE_DIR is '" + std::string(*folder) + "'";
+    none.missing_ = detail::cat("TENON_CACHE_DIR is ", detail::quoted{*folder});
     return none;
   }
   // The XDG base directory specification: a relative path is to be ignored.
   if (const auto xdg = environment_text("XDG_CACHE_HOME"); xdg && xdg->starts_with('/'))
-    return disk_cache(std::string(*xdg) + "/tenon", bytes);
+    return disk_cache(detail::cat(*xdg, "/tenon"), bytes);
   if (const auto home = environment_text("HOME"); home && home->starts_with('/'))
-    return disk_cache(std::string(*home) + "/.cache/tenon", bytes);
+    return disk_cache(detail::cat(*home, "/.cache/tenon"), bytes);
   none.missing_ = "neither TENON_CACHE_DIR nor XDG_CACHE_HOME nor HOME names a folder";
   return none;
 }
 
 std::string disk_cache::defect() const {
   if (folder_.empty()) return missing_.empty() ? "no folder" : missing_;
+  const detail::quoted folder{folder_};
   struct stat s;
   if (::stat(folder_.c_str(), &s) != 0) {
     if (errno == ENOENT) return {};
-    return "'" + folder_ + "': " + std::strerror(errno);
+    return detail::cat(folder, ": ", std::strerror(errno));
   }
-  if (!S_ISDIR(s.st_mode)) return "'" + folder_ + "' is no folder";
-  if (const std::string why = not_trusted(s); !why.empty()) return "'" + folder_ + "' is not used: " + why;
+  if (!S_ISDIR(s.st_mode)) return detail::cat(folder, " is no folder");
+  if (const std::string why = not_trusted(s); !why.empty()) return detail::cat(folder, " is not used: ", why);
   return {};
 }
 
@@ -181,7 +184,7 @@ std::string disk_cache::path_of(const detail::hash128& key) const {
   char digits[33];
   std::snprintf(digits, sizeof(digits), "%016llx%016llx", static_cast<unsigned long long>(key.hi),
                 static_cast<unsigned long long>(key.lo));
-  return folder_ + "/" + std::string(digits, 2) + "/" + (digits + 2) + std::string(suffix);
+  return detail::cat(folder_, "/", std::string_view(digits, 2), "/", digits + 2, suffix);
 }
 
 std::optional<image> disk_cache::find(const detail::hash128& key) const {
@@ -220,9 +223,8 @@ void disk_cache::store(const image& i) const {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
     // Processes in different containers may share a folder and have one number: the time tells them apart.
-    const std::string aside = path.substr(0, path.size() - suffix.size()) + "." + std::to_string(::getpid()) + "-" +
-                              std::to_string(count.fetch_add(1)) + "-" + std::to_string(now.tv_nsec) +
-                              std::string(temporary_suffix);
+    const std::string aside = detail::cat(std::string_view(path).substr(0, path.size() - suffix.size()), ".",
+                                          ::getpid(), "-", count.fetch_add(1), "-", now.tv_nsec, temporary_suffix);
     descriptor file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file) return;
     // Not synced: what a crash of the system leaves half written fails its checksum and is a miss.
@@ -242,7 +244,7 @@ void disk_cache::store(const image& i) const {
 void disk_cache::evict() const {
   if (folder_.empty() || !defect().empty()) return;
   try {
-    descriptor lock(::open((folder_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    descriptor lock(::open(detail::cat(folder_, "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (lock && ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) return;
     std::vector<entry> files = all_files(folder_);
     std::int64_t total = 0;

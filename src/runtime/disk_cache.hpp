@@ -14,8 +14,8 @@ namespace tenon::runtime {
 /// program that would run without it. Safe from many threads and processes.
 class disk_cache {
  public:
-  /// TENON_CACHE_DIR ("off" or empty: none), else $XDG_CACHE_HOME/tenon, else $HOME/.cache/tenon; TENON_CACHE_SIZE bounds
-  /// the bytes (default 1 GiB; K, M, G suffixes). An absurd value is an argument_error that names it.
+  /// TENON_CACHE_DIR ("off" or empty: none), else $XDG_CACHE_HOME/tenon, else $HOME/.cache/tenon; TENON_CACHE_SIZE
+  /// bounds the bytes (default 1 GiB; K, M, G suffixes). An absurd value is an argument_error that names it.
   static disk_cache from_environment();
   disk_cache() = default;  // no folder: always a miss
   /// A relative folder is taken from where the process is now. Nothing is touched before the first find or store.

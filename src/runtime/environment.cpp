@@ -4,14 +4,14 @@
 #include <cstdlib>
 #include <string>
 
+#include "core/text.hpp"
 #include "tenon/core/error.hpp"
 
 namespace tenon::runtime {
 namespace {
 
-[[noreturn]] void refuse(const char* name, std::string_view value, const std::string& expected) {
-  throw argument_error("environment variable " + std::string(name) + "='" + std::string(value) + "': expected " +
-                       expected);
+[[noreturn]] void refuse(const char* name, std::string_view value, std::string_view expected) {
+  throw argument_error(detail::cat("environment variable ", name, "=", detail::quoted{value}, ": expected ", expected));
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ std::int64_t environment_integer(const char* name, std::int64_t fallback, std::i
   std::int64_t result = 0;
   const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), result);
   if (code != std::errc() || end != value.data() + value.size() || result < least || result > most)
-    refuse(name, value, "an integer from " + std::to_string(least) + " to " + std::to_string(most));
+    refuse(name, value, detail::cat("an integer from ", least, " to ", most));
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include <new>
 #include <thread>
 
+#include "core/text.hpp"
 #include "runtime/thread_pool.hpp"
 #include "tenon/core/error.hpp"
 
@@ -14,7 +15,8 @@ namespace {
 
 constexpr int small_buffers = 32;  // pointers that lie on the stack
 constexpr std::int64_t round_up(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
-std::string number(std::int64_t v) { return std::to_string(v); }
+using detail::cat;
+using detail::quoted;
 
 // In front of each workspace: what freeing it needs. The memory resource is a call's, the workspace outlives the call.
 struct alignas(64) arena_header {
@@ -30,16 +32,16 @@ void free_arena(std::byte* a) noexcept {
 
 bool is_parallel(const step& s) { return s.extent > 1 && s.nanoseconds >= least_parallel_nanoseconds; }
 
-// How many chunks: a function of the step and the number of workers. That chunks depend on the threads does not touch the
-// results: a kernel's trips are independent.
+// How many chunks: a function of the step and the number of workers. That chunks depend on the threads does not touch
+// the results: a kernel's trips are independent.
 int chunks_for(const step& s, int workers) {
   const std::int64_t worth = std::max<std::int64_t>(2, s.nanoseconds / least_chunk_nanoseconds);
   return static_cast<int>(std::min({static_cast<std::int64_t>(workers), s.extent, worth}));
 }
 
 [[noreturn, gnu::cold]] void kernel_failed(const code& kernel, std::int32_t status) {
-  throw compile_error("kernel '" + kernel.name + "' returned status " + number(status) +
-                      " (0 is success): an invariant of the compiler is broken");
+  throw compile_error(cat("kernel ", quoted{kernel.name}, " returned status ", status,
+                          " (0 is success): an invariant of the compiler is broken"));
 }
 
 // One parallel step while it runs. Errors are kept until all chunks are done; the first one is reported.
@@ -56,8 +58,8 @@ struct parallel_step {
   void chunk(int c, int worker) noexcept {
     const std::int64_t each = s.extent / chunks, more = s.extent % chunks;
     const std::int64_t begin = each * c + std::min<std::int64_t>(c, more), end = begin + each + (c < more ? 1 : 0);
-    const kernel_call call{buffers, s.values.data(), begin, end, scratch + scratch_bytes * worker, &host_table,
-                           s.kernel->context};
+    const kernel_call call{buffers,     s.values.data(),  begin, end, scratch + scratch_bytes * worker,
+                           &host_table, s.kernel->context};
     std::int32_t result = 0;
     try {
       result = s.kernel->entry(&call);
@@ -103,8 +105,8 @@ struct executor_step {
   }
 
   [[noreturn]] void fail(const std::string& how) const {
-    throw resource_error("executor: run(" + number(work.chunks) + ", ...) for kernel '" + work.s.kernel->name + "' " +
-                         how);
+    throw resource_error(
+        cat("executor: run(", work.chunks, ", ...) for kernel ", quoted{work.s.kernel->name}, " ", how));
   }
 
   void run(executor& e) {
@@ -112,7 +114,7 @@ struct executor_step {
     try {
       e.run(work.chunks, &task, this);
     } catch (const std::exception& x) {
-      how = std::string("threw: ") + x.what();
+      how = cat("threw: ", x.what());
     } catch (...) {
       how = "threw something that is no std::exception";
     }
@@ -122,10 +124,10 @@ struct executor_step {
     while (running.load()) std::this_thread::yield();
     if (!how.empty()) fail(how);
     if (wrong.load())
-      fail("ran task " + number(wrong_task) +
-           (wrong_task >= 0 && wrong_task < work.chunks ? " more than once" : ", which does not exist"));
+      fail(cat("ran task ", wrong_task,
+               wrong_task >= 0 && wrong_task < work.chunks ? " more than once" : ", which does not exist"));
     for (int i = 0; i < work.chunks; ++i)
-      if (!ran[i].load()) fail("returned without having run task " + number(i));
+      if (!ran[i].load()) fail(cat("returned without having run task ", i));
     if (early) fail("returned while tasks were running");
   }
 };
@@ -135,9 +137,9 @@ int concurrency_of(const executor& e) {
   try {
     offered = e.concurrency();
   } catch (const std::exception& x) {
-    throw resource_error(std::string("executor: concurrency() threw: ") + x.what());
+    throw resource_error(cat("executor: concurrency() threw: ", x.what()));
   }
-  if (offered < 1) throw resource_error("executor: concurrency() is " + number(offered) + ", it must be at least 1");
+  if (offered < 1) throw resource_error(cat("executor: concurrency() is ", offered, ", it must be at least 1"));
   return offered;
 }
 
@@ -184,14 +186,14 @@ std::int64_t executable::call_bytes(int threads) const {
 void executable::finish() {
   const auto refuse = [&](std::size_t at, const std::string& why) {
     const code* kernel = steps[at].kernel.get();
-    throw compile_error("executable: step " + std::to_string(at) + " of " + std::to_string(steps.size()) +
-                        (kernel ? " ('" + kernel->name + "'): " : ": ") + why);
+    throw compile_error(cat("executable: step ", at, " of ", steps.size(), kernel ? " (" : "",
+                            kernel ? cat(quoted{kernel->name}) : "", kernel ? "): " : ": ", why));
   };
   if (finished_) throw compile_error("executable: finish() was called before");
   constexpr std::int64_t most_bytes = std::int64_t{1} << 46;
   if (workspace_bytes < 0 || workspace_bytes > most_bytes || arguments < 0 || results < 0)
-    throw compile_error("executable: " + number(workspace_bytes) + " bytes of workspace, " + number(arguments) +
-                        " arguments, " + number(results) + " results");
+    throw compile_error(
+        cat("executable: ", workspace_bytes, " bytes of workspace, ", arguments, " arguments, ", results, " results"));
   bool parallel = false;
   std::int64_t scratch = 0;
   std::size_t table = 0;
@@ -199,24 +201,30 @@ void executable::finish() {
     const step& s = steps[at];
     if (!s.kernel || !s.kernel->entry) refuse(at, "it has no kernel");
     if (s.kernel->scratch < 0 || s.kernel->scratch > most_bytes / most_threads)
-      refuse(at, "scratch of " + number(s.kernel->scratch) + " bytes");
-    if (s.extent < 0) refuse(at, "extent " + number(s.extent));
+      refuse(at, cat("scratch of ", s.kernel->scratch, " bytes"));
+    if (s.extent < 0) refuse(at, cat("extent ", s.extent));
     for (std::size_t b = 0; b < s.buffers.size(); ++b) {
       const slot& where = s.buffers[b];
       std::int64_t count = 0, most_offset = most_bytes;
       const char* kind = "";
       switch (where.where) {
-        case slot::kind::argument: kind = "argument", count = arguments; break;
-        case slot::kind::result: kind = "result", count = results; break;
+        case slot::kind::argument:
+          kind = "argument", count = arguments;
+          break;
+        case slot::kind::result:
+          kind = "result", count = results;
+          break;
         case slot::kind::constant:
           kind = "constant", count = static_cast<std::int64_t>(constants.size());
           if (where.index < count) most_offset = constants[where.index].bytes;
           break;
-        case slot::kind::workspace: kind = "workspace", count = 1, most_offset = workspace_bytes; break;
+        case slot::kind::workspace:
+          kind = "workspace", count = 1, most_offset = workspace_bytes;
+          break;
       }
       if (where.index >= count || where.offset < 0 || where.offset > most_offset)
-        refuse(at, "buffer " + std::to_string(b) + " is " + kind + " " + std::to_string(where.index) + " of " +
-                       number(count) + " at byte " + number(where.offset) + " of " + number(most_offset));
+        refuse(at, cat("buffer ", b, " is ", kind, " ", where.index, " of ", count, " at byte ", where.offset, " of ",
+                       most_offset));
     }
     parallel = parallel || is_parallel(s);
     scratch = std::max(scratch, round_up(s.kernel->scratch));
@@ -234,10 +242,17 @@ inline void executable::fill(const step& s, void** out, void* const* argument_da
   for (const slot& b : s.buffers) {
     const void* base = workspace;
     switch (b.where) {
-      case slot::kind::argument: base = argument_data[b.index]; break;
-      case slot::kind::result: base = result_data[b.index]; break;
-      case slot::kind::constant: base = constants[b.index].data; break;
-      case slot::kind::workspace: break;
+      case slot::kind::argument:
+        base = argument_data[b.index];
+        break;
+      case slot::kind::result:
+        base = result_data[b.index];
+        break;
+      case slot::kind::constant:
+        base = constants[b.index].data;
+        break;
+      case slot::kind::workspace:
+        break;
     }
     *out++ = const_cast<std::byte*>(static_cast<const std::byte*>(base)) + b.offset;
   }
@@ -256,8 +271,8 @@ void executable::run_serial(void* const* argument_data, void* const* result_data
   }
 }
 
-void executable::run(void* const* argument_data, void* const* result_data, executor* user_executor,
-                     memory* user_memory, int threads) const {
+void executable::run(void* const* argument_data, void* const* result_data, executor* user_executor, memory* user_memory,
+                     int threads) const {
   if (!finished_) throw compile_error("executable: run() before finish()");
   if (!parallel_ || threads == 1) return run_serial(argument_data, result_data, user_memory);
   int workers = threads > 0 ? threads : user_executor ? most_threads : default_threads();
@@ -281,8 +296,8 @@ void executable::run(void* const* argument_data, void* const* result_data, execu
       executor_step(work).run(*user_executor);
     } else {
       region.run(
-          work.chunks,
-          [](void* context, int c, int worker) { static_cast<parallel_step*>(context)->chunk(c, worker); }, &work);
+          work.chunks, [](void* context, int c, int worker) { static_cast<parallel_step*>(context)->chunk(c, worker); },
+          &work);
     }
     work.report();
   }

@@ -19,16 +19,16 @@ struct code {
   virtual ~code() = default;
   kernel_fn entry = nullptr;
   const void* context = nullptr;
-  std::string name;           ///< readable, unique: operators and a hash
-  std::int64_t scratch = 0;   ///< bytes of scratch that each worker needs
+  std::string name;          ///< readable, unique: operators and a hash
+  std::int64_t scratch = 0;  ///< bytes of scratch that each worker needs
 };
 
 /// Where a kernel's buffer lives during a call.
 struct slot {
   enum class kind : std::uint8_t { argument, result, constant, workspace };
   kind where{};
-  std::uint32_t index = 0;   ///< argument, result or constant
-  std::int64_t offset = 0;   ///< bytes
+  std::uint32_t index = 0;  ///< argument, result or constant
+  std::int64_t offset = 0;  ///< bytes
 };
 
 /// Below this a step is not cut into chunks: handing them out and joining them costs more.
@@ -41,7 +41,7 @@ struct step {
   std::shared_ptr<const code> kernel;
   std::vector<slot> buffers;
   std::vector<std::int64_t> values;
-  std::int64_t extent = 1;    ///< trips of the parallel loop; any sub-range may run anywhere
+  std::int64_t extent = 1;       ///< trips of the parallel loop; any sub-range may run anywhere
   std::int64_t nanoseconds = 0;  ///< predicted for one thread; below least_parallel_nanoseconds it runs serially
 };
 
@@ -68,12 +68,12 @@ class executable {
   /// kernel and values when they do not fit together (a slot outside of what there is, a step without a kernel, ...).
   void finish();
 
-  /// Runs all steps. `arguments` and `results` are data pointers, already checked. `threads` is how many to use at most: 1
-  /// runs in the caller alone, 0 is what the executor offers, or for the built-in pool default_threads(). No allocation
-  /// happens after a first call has made the workspace (calls at the same time each make one). A call that finds the pool
-  /// in use, and one from inside of a kernel, runs in the caller alone. Throws resource_error when the user's executor or
-  /// memory resource fails, compile_error naming the kernel when a kernel returns an error, and what a native kernel
-  /// throws; results are then unspecified, everything else is as before.
+  /// Runs all steps. `arguments` and `results` are data pointers, already checked. `threads` is how many to use at
+  /// most: 1 runs in the caller alone, 0 is what the executor offers, or for the built-in pool default_threads(). No
+  /// allocation happens after a first call has made the workspace (calls at the same time each make one). A call that
+  /// finds the pool in use, and one from inside of a kernel, runs in the caller alone. Throws resource_error when the
+  /// user's executor or memory resource fails, compile_error naming the kernel when a kernel returns an error, and what
+  /// a native kernel throws; results are then unspecified, everything else is as before.
   void run(void* const* argument_data, void* const* result_data, executor* user_executor, memory* user_memory,
            int threads) const;
 
@@ -82,14 +82,15 @@ class executable {
 
  private:
   struct arena;
-  void fill(const step& s, void** out, void* const* argument_data, void* const* result_data, std::byte* workspace) const;
+  void fill(const step& s, void** out, void* const* argument_data, void* const* result_data,
+            std::byte* workspace) const;
   void run_serial(void* const* argument_data, void* const* result_data, memory* user_memory) const;
 
   bool finished_ = false;
-  bool parallel_ = false;          // some step is worth several threads
-  bool needs_arena_ = false;       // workspace, scratch, or a step with many buffers
-  std::int64_t scratch_ = 0;       // bytes per worker, rounded up
-  std::int64_t table_bytes_ = 0;   // buffer pointers of the longest step that does not fit on the stack
+  bool parallel_ = false;         // some step is worth several threads
+  bool needs_arena_ = false;      // workspace, scratch, or a step with many buffers
+  std::int64_t scratch_ = 0;      // bytes per worker, rounded up
+  std::int64_t table_bytes_ = 0;  // buffer pointers of the longest step that does not fit on the stack
   mutable std::atomic<std::byte*> spare_{nullptr};  // one workspace kept between calls
 };
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "core/text.hpp"
 #include "tenon/core/error.hpp"
 
 namespace tenon::runtime {
@@ -35,22 +36,22 @@ detail::hash128 checksum(std::span<const std::byte> container) {
 }  // namespace
 
 std::string image_defect(const image& i) {
-  const auto number = [](auto v) { return std::to_string(v); };
-  if (i.code.empty() || i.code.size() > most_code) return "code of " + number(i.code.size()) + " bytes";
+  using detail::cat;
+  if (i.code.empty() || i.code.size() > most_code) return cat("code of ", i.code.size(), " bytes");
   if (i.entry >= i.code.size() || i.entry_size > i.code.size() - i.entry)
-    return "entry at " + number(i.entry) + " with " + number(i.entry_size) + " bytes, but the code has " +
-           number(i.code.size());
-  if (i.scratch < 0 || i.scratch > most_scratch) return "scratch of " + number(i.scratch) + " bytes";
-  if (i.name.size() > most_name) return "a name of " + number(i.name.size()) + " bytes";
+    return cat("entry at ", i.entry, " with ", i.entry_size, " bytes, but the code has ", i.code.size());
+  if (i.scratch < 0 || i.scratch > most_scratch) return cat("scratch of ", i.scratch, " bytes");
+  if (i.name.size() > most_name) return cat("a name of ", i.name.size(), " bytes");
   if (i.name.find('\0') != i.name.npos) return "a name with a zero byte";
   return {};
 }
 
 std::vector<std::byte> write_image(const image& i) {
   if (const std::string defect = image_defect(i); !defect.empty())
-    throw load_error("kernel image '" + i.name + "' cannot be written: " + defect);
-  header h{magic, format_version, abi_version, {}, i.key, i.code.size(), i.scratch,
-           static_cast<std::uint32_t>(i.name.size()), i.entry, i.entry_size, i.machine};
+    throw load_error(detail::cat("kernel image ", detail::quoted{i.name}, " cannot be written: ", defect));
+  header h{magic,   format_version, abi_version, {},
+           i.key,   i.code.size(),  i.scratch,   static_cast<std::uint32_t>(i.name.size()),
+           i.entry, i.entry_size,   i.machine};
   std::vector<std::byte> out(sizeof(header) + i.name.size() + i.code.size());
   std::memcpy(out.data(), &h, sizeof(h));
   std::memcpy(out.data() + sizeof(h), i.name.data(), i.name.size());
@@ -61,20 +62,18 @@ std::vector<std::byte> write_image(const image& i) {
 }
 
 image read_image(std::span<const std::byte> bytes, const std::string& where) {
-  const auto refuse = [&](const std::string& why) { throw load_error(where + ": not a kernel image: " + why); };
-  const auto number = [](auto v) { return std::to_string(v); };
-  if (bytes.size() < sizeof(header))
-    refuse(number(bytes.size()) + " bytes, the header alone has " + number(sizeof(header)));
+  const auto refuse = [&](const auto&... why) {
+    throw load_error(detail::cat(where, ": not a kernel image: ", why...));
+  };
+  if (bytes.size() < sizeof(header)) refuse(bytes.size(), " bytes, the header alone has ", sizeof(header));
   header h;
   std::memcpy(&h, bytes.data(), sizeof(h));
   if (h.magic != magic) refuse("it does not begin with the magic number");
-  if (h.format != format_version)
-    refuse("format version " + number(h.format) + ", this library reads " + number(format_version));
-  if (h.abi != abi_version) refuse("kernel ABI version " + number(h.abi) + ", this library has " + number(abi_version));
+  if (h.format != format_version) refuse("format version ", h.format, ", this library reads ", format_version);
+  if (h.abi != abi_version) refuse("kernel ABI version ", h.abi, ", this library has ", abi_version);
   if (h.name_bytes > most_name || h.code_bytes > most_code ||
       bytes.size() != sizeof(header) + h.name_bytes + h.code_bytes)
-    refuse(number(bytes.size()) + " bytes, the header says " + number(sizeof(header)) + " + " + number(h.name_bytes) +
-           " + " + number(h.code_bytes));
+    refuse(bytes.size(), " bytes, the header says ", sizeof(header), " + ", h.name_bytes, " + ", h.code_bytes);
   if (checksum(bytes) != h.checksum) refuse("the checksum does not match, the bytes are damaged");
   image i;
   i.key = h.key;

@@ -13,7 +13,8 @@
 
 namespace tenon::runtime {
 
-/// The machine that this library was compiled for, as ELF numbers machines (62: x86-64); 0 is one without a number here.
+/// The machine that this library was compiled for, as ELF numbers machines (62: x86-64); 0 is one without a number
+/// here.
 #if defined(__x86_64__)
 inline constexpr std::uint32_t host_machine = 62;
 #elif defined(__aarch64__)
@@ -30,8 +31,8 @@ struct image {
   std::string name;             ///< readable symbol for gdb and perf
   std::vector<std::byte> code;  ///< sections laid out, relocations applied; executable and read-only
   std::uint32_t entry = 0;      ///< offset of the kernel_fn
-  std::uint32_t entry_size = 0; ///< bytes of the entry function, for debuggers; 0: up to the end of the code
-  std::int64_t scratch = 0;     ///< bytes of scratch per worker
+  std::uint32_t entry_size = 0;  ///< bytes of the entry function, for debuggers; 0: up to the end of the code
+  std::int64_t scratch = 0;      ///< bytes of scratch per worker
   std::uint32_t machine = host_machine;
 };
 
@@ -46,8 +47,8 @@ image read_image(std::span<const std::byte>, const std::string& where);
 
 /// Maps an image and makes it callable (10 to 80 us). Code lives in slabs that are shared by many kernels, writable
 /// and executable never at one address; it is freed with the last reference. Registered with gdb, and with perf when
-/// TENON_PERF=1 (a /tmp/perf-<pid>.map). An image whose key is loaded already is not loaded again. Throws load_error for an
-/// image of another machine, one that is inconsistent, or when the system refuses executable memory.
+/// TENON_PERF=1 (a /tmp/perf-<pid>.map). An image whose key is loaded already is not loaded again. Throws load_error
+/// for an image of another machine, one that is inconsistent, or when the system refuses executable memory.
 std::shared_ptr<const code> load_image(const image&);
 /// The code that is loaded under `key`, if anybody in this process still holds it.
 std::shared_ptr<const code> find_loaded(const detail::hash128& key);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "core/text.hpp"
 #include "runtime/debug_register.hpp"
 #include "runtime/environment.hpp"
 #include "runtime/image.hpp"
@@ -67,9 +68,8 @@ void guard_forks() {
 std::shared_ptr<const code> load_image(const image& i) {
   std::string defect = image_defect(i);
   if (defect.empty() && i.machine != host_machine)
-    defect = "it is for machine " + std::to_string(i.machine) + " (ELF number), this one is " +
-             std::to_string(host_machine);
-  if (!defect.empty()) throw load_error("kernel '" + i.name + "' cannot be loaded: " + defect);
+    defect = detail::cat("it is for machine ", i.machine, " (ELF number), this one is ", host_machine);
+  if (!defect.empty()) throw load_error(detail::cat("kernel ", detail::quoted{i.name}, " cannot be loaded: ", defect));
   const bool perf = environment_flag("TENON_PERF", false);
 
   auto made = std::make_shared<loaded_code>();  // outside of the lock: its destructor takes it
@@ -82,7 +82,7 @@ std::shared_ptr<const code> load_image(const image& i) {
   try {
     made->range = place_code(i.code);
   } catch (const load_error& e) {
-    throw load_error("kernel '" + i.name + "' cannot be loaded: " + e.what());
+    throw load_error(detail::cat("kernel ", detail::quoted{i.name}, " cannot be loaded: ", e.what()));
   }
   const std::byte* function = made->range.code + i.entry;
   static_assert(sizeof(made->entry) == sizeof(function));

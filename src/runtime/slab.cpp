@@ -8,26 +8,28 @@
 #include <new>
 #include <string>
 
+#include "core/text.hpp"
 #include "tenon/core/error.hpp"
 
 namespace tenon::runtime {
 
 // Slabs are private anonymous memory; the pages of one image become writable, are filled, and become executable, before
-// anybody knows their address. One mapping seen twice (a memory file, once writable and once executable) would do without
-// the two calls of mprotect, but it is shared with the child of a fork: parent and child would overwrite each other's
-// kernels. Neighbours with equal protection are one mapping to the system, so a slab stays one mapping.
+// anybody knows their address. One mapping seen twice (a memory file, once writable and once executable) would do
+// without the two calls of mprotect, but it is shared with the child of a fork: parent and child would overwrite each
+// other's kernels. Neighbours with equal protection are one mapping to the system, so a slab stays one mapping.
 namespace {
 constexpr std::size_t slab_pages = 256;
 constexpr std::size_t no_run = SIZE_MAX;
-// In front of each image: tools that look at the bytes ahead of a function (-fsanitize=function) stay inside the mapping.
+// In front of each image: tools that look at the bytes ahead of a function (-fsanitize=function) stay inside the
+// mapping.
 constexpr std::size_t lead = 64;
 }  // namespace
 
 struct slab {
   slab* next = nullptr;
   std::byte* base = nullptr;
-  std::size_t pages = 0;               // more than slab_pages: made for one large image
-  std::size_t free = 0;                // pages; 0 in one for a large image
+  std::size_t pages = 0;                  // more than slab_pages: made for one large image
+  std::size_t free = 0;                   // pages; 0 in one for a large image
   std::uint64_t used[slab_pages / 64]{};  // a bit per page: free neighbours need no joining
 
   bool is_used(std::size_t page) const { return used[page / 64] >> (page % 64) & 1; }
@@ -61,8 +63,7 @@ std::size_t page_bytes() {
 }
 
 [[noreturn]] void no_memory(std::size_t bytes, const char* what, int code) {
-  throw load_error("executable memory: " + std::string(what) + " of " + std::to_string(bytes) +
-                   " bytes failed: " + std::strerror(code));
+  throw load_error(detail::cat("executable memory: ", what, " of ", bytes, " bytes failed: ", std::strerror(code)));
 }
 
 slab* make_slab(std::size_t pages) {

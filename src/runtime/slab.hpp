@@ -15,8 +15,8 @@ struct code_range {
   std::size_t bytes = 0;      ///< of memory, more than the code's
 };
 
-/// Copies `code` into executable memory. No address is ever writable and executable. Throws load_error with the bytes and
-/// the system's reason. The callers of both functions take turns (the loader's lock).
+/// Copies `code` into executable memory. No address is ever writable and executable. Throws load_error with the bytes
+/// and the system's reason. The callers of both functions take turns (the loader's lock).
 code_range place_code(std::span<const std::byte> code);
 void release_code(const code_range&) noexcept;
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/text.hpp"
 #include "runtime/environment.hpp"
 #include "runtime/thread_pool.hpp"
 
@@ -54,20 +55,20 @@ void tighten(int& limit, std::int64_t quota, std::int64_t period) {
 
 // v2: "quota period" or "max period" in one file. v1: two files; -1 is no limit.
 void read_v2(int& limit, const std::string& folder) {
-  const std::string text = read_small(folder + "/cpu.max");
+  const std::string text = read_small(detail::cat(folder, "/cpu.max"));
   if (const std::size_t space = text.find(' '); space != text.npos)
     tighten(limit, leading_number(text), leading_number(std::string_view(text).substr(space + 1)));
 }
 void read_v1(int& limit, const std::string& folder) {
-  tighten(limit, leading_number(read_small(folder + "/cpu.cfs_quota_us")),
-          leading_number(read_small(folder + "/cpu.cfs_period_us")));
+  tighten(limit, leading_number(read_small(detail::cat(folder, "/cpu.cfs_quota_us"))),
+          leading_number(read_small(detail::cat(folder, "/cpu.cfs_period_us"))));
 }
 
 // A group and all above it; the mount's root is always looked at: inside a container it is the group itself.
 void walk(int& limit, void (*read)(int&, const std::string&), const std::string& root, std::string path) {
   while (!path.empty() && path.back() == '/') path.pop_back();
   while (!path.empty()) {
-    read(limit, root + path);
+    read(limit, detail::cat(root, path));
     path.resize(path.rfind('/') == path.npos ? 0 : path.rfind('/'));
   }
   read(limit, root);
@@ -88,10 +89,10 @@ int cgroup_processors(const std::string& self, const std::string& mount) {
     const std::string path(line.substr(second + 1));
     if (controllers.empty()) {
       walk(limit, read_v2, mount, path);
-      walk(limit, read_v2, mount + "/unified", path);
-    } else if (("," + std::string(controllers) + ",").find(",cpu,") != std::string::npos) {
-      walk(limit, read_v1, mount + "/cpu", path);
-      if (controllers != "cpu") walk(limit, read_v1, mount + "/" + std::string(controllers), path);
+      walk(limit, read_v2, detail::cat(mount, "/unified"), path);
+    } else if (detail::cat(",", controllers, ",").find(",cpu,") != std::string::npos) {
+      walk(limit, read_v1, detail::cat(mount, "/cpu"), path);
+      if (controllers != "cpu") walk(limit, read_v1, detail::cat(mount, "/", controllers), path);
     }
   }
   return limit;

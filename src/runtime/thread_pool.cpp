@@ -25,8 +25,8 @@ void relax() {
 #endif
 }
 
-// One round of waiting. Whoever waits long lets others run: with more threads than processors the one that is waited for
-// may need this processor.
+// One round of waiting. Whoever waits long lets others run: with more threads than processors the one that is waited
+// for may need this processor.
 struct waiting {
   bool yield_at_once;
   unsigned rounds = 0;
@@ -54,9 +54,9 @@ struct alignas(64) worker_slot {
 
 }  // namespace
 
-// Who holds `busy` is the master: it alone writes `task`, `context`, `done`, slots and phases. A chunk is taken by moving
-// its slot's `taken` up to the phase. A phase ends when all its chunks are done, so all are taken: a late worker with an
-// old phase in hand can take nothing, and while it holds a chunk, task and context stay.
+// Who holds `busy` is the master: it alone writes `task`, `context`, `done`, slots and phases. A chunk is taken by
+// moving its slot's `taken` up to the phase. A phase ends when all its chunks are done, so all are taken: a late worker
+// with an old phase in hand can take nothing, and while it holds a chunk, task and context stay.
 struct thread_pool {
   alignas(64) std::atomic<std::uint64_t> phase{0};
   chunk_fn task = nullptr;
@@ -96,7 +96,8 @@ struct thread_pool {
 
 namespace {
 
-constinit std::atomic<thread_pool*> the_pool{nullptr};  // no destructor: calls may come from static objects' destructors
+constinit std::atomic<thread_pool*> the_pool{
+    nullptr};  // no destructor: calls may come from static objects' destructors
 constinit std::atomic<bool> closed{false};
 constinit std::atomic<int> entering{0};  // calls between the look at `closed` and having or not having the pool
 constinit std::atomic<int> cached_threads{0};
@@ -131,8 +132,8 @@ struct entry_guard {
   ~entry_guard() { entering.fetch_sub(1); }
 };
 
-// When the library is unloaded or the process ends: threads must not run code that is unmapped. A call that is open then
-// is left alone (at the end of a process its thread goes with the process); calls that come later run serially.
+// When the library is unloaded or the process ends: threads must not run code that is unmapped. A call that is open
+// then is left alone (at the end of a process its thread goes with the process); calls that come later run serially.
 [[gnu::destructor]] void at_unload() {
   closed.store(true);
   while (entering.load()) ::sched_yield();

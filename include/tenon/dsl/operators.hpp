@@ -48,9 +48,10 @@ auto apply(const loc& where, const A&... operands);
 /// A tensor of any element type and shape: `tensor`, `param`, `param_of`.
 template <class T>
 concept tensor_like = detail::kind_of<std::remove_cvref_t<T>> == detail::kind::tensor;
-/// Whatever an operator takes: a tensor, or an expression of index notation.
+/// Whatever an operator takes: a tensor, or an element in index notation. An axis alone is none: `sum(i)` reduces over
+/// it.
 template <class T>
-concept operand = detail::kind_of<std::remove_cvref_t<T>> != detail::kind::none;
+concept operand = tensor_like<T> || detail::kind_of<std::remove_cvref_t<T>> == detail::kind::index;
 /// An operand, or a C++ number that takes the element type of the operands beside it.
 template <class T>
 concept operand_or_number = operand<T> || detail::arithmetic<std::remove_cvref_t<T>>;

@@ -29,6 +29,7 @@
 //   c.load_wide(k, indices) -> wide            the same in its accumulator type (i32 for 8-bit integers)
 //   c.load_if(mask, k, indices, otherwise)     reads only where the mask holds
 //   c.load_wide_if(mask, k, indices)           the same in the accumulator type, else 0
+//   c.load_bits(dtype, k, indices) -> value    the stored bits as another type of the same size
 //   c.load_mask(k, indices) -> mask            a b8 operand
 //   c.load_index(k, indices) -> index          an integer operand as an index
 //   c.constant(number) -> value, c.lowest(), c.highest()  of operand 0's (or `main_operand`'s) compute type
@@ -66,17 +67,28 @@ using detail::outcome;
 using detail::shapes;
 using detail::type_outcome;
 
+// Hide the objects tenon::min and tenon::max inside operators, so that calls there find the scalars' own functions.
+struct nothing;
+void min(nothing);
+void max(nothing);
+
 /// What element types an operator takes.
 enum class domain : unsigned char { any, numbers, floats, integers, bits, booleans };
 
 constexpr bool in_domain(domain m, dtype d) {
   switch (m) {
-    case domain::numbers: return d != b8;
-    case domain::floats: return is_float(d) || d == any_dtype;
-    case domain::integers: return is_integer(d) || d == any_dtype;
-    case domain::bits: return is_integer(d) || d == b8 || d == any_dtype;
-    case domain::booleans: return d == b8 || d == any_dtype;
-    default: return true;
+    case domain::numbers:
+      return d != b8;
+    case domain::floats:
+      return is_float(d) || d == any_dtype;
+    case domain::integers:
+      return is_integer(d) || d == any_dtype;
+    case domain::bits:
+      return is_integer(d) || d == b8 || d == any_dtype;
+    case domain::booleans:
+      return d == b8 || d == any_dtype;
+    default:
+      return true;
   }
 }
 /// The common type of operands [first, n), which is in the domain.
@@ -84,6 +96,12 @@ constexpr type_outcome one_type(domain m, dtypes t, int first = 0) {
   constexpr std::string_view words[] = {"", "a number", "a float", "an integer", "an integer or b8", "b8"};
   type_outcome o = detail::same_types(t, first);
   if (o.ok && !in_domain(m, o.out)) o.refuse() << name(o.out) << " is not " << words[static_cast<int>(m)];
+  return o;
+}
+
+/// The same with b8 as the result.
+constexpr type_outcome as_b8(type_outcome o) {
+  if (o.ok) o.out = b8;
   return o;
 }
 
@@ -108,11 +126,7 @@ using binary_map_op = binary_map_over<domain::any>;
 /// Comparisons: b8 from two operands of one type.
 template <domain Takes>
 struct comparison_over : binary_map_over<Takes> {
-  static constexpr type_outcome types(const auto&, dtypes t) {
-    type_outcome o = one_type(Takes, t);
-    if (o.ok) o.out = b8;
-    return o;
-  }
+  static constexpr type_outcome types(const auto&, dtypes t) { return as_b8(one_type(Takes, t)); }
 };
 /// Operators of one operand and of one result of the same type, with run-time unknown shape unless they say better.
 template <domain Takes>

@@ -81,12 +81,16 @@ inline dtype dlpack_type(DLDataType t) {
 }
 
 inline DLDataType dlpack_type(dtype d) {
-  const int code = d == b8                   ? dlpack_bool
-                   : d == bf16               ? kDLBfloat
-                   : is_float(d)             ? kDLFloat
-                   : is_unsigned_integer(d)  ? kDLUInt
-                                             : kDLInt;
-  return {static_cast<std::uint8_t>(code), static_cast<std::uint8_t>(8 * size_of(d)), 1};
+  std::uint8_t code = kDLInt;
+  if (d == b8)
+    code = dlpack_bool;
+  else if (d == bf16)
+    code = kDLBfloat;
+  else if (is_float(d))
+    code = kDLFloat;
+  else if (is_unsigned_integer(d))
+    code = kDLUInt;
+  return {code, static_cast<std::uint8_t>(8 * size_of(d)), 1};
 }
 
 inline any_view dlpack_view(const DLTensor& t) {

@@ -11,7 +11,7 @@ graph fold_constants(const graph& g, std::int64_t max_bytes) {
     // Results of nodes with several are folded one by one, through their projection.
     const node& source = n->op->kind == op_kind::projection ? n->operand(0) : *n;
     if (!source.more.empty() && n->op->kind != op_kind::projection) return {};
-    if (source.op->kind == op_kind::library) return {};
+    if (!has_native(source)) return {};
     std::int64_t bytes = n->type.shape.count() * size_of(n->type.element), read = 0;
     for (const node_ref& o : source.operands) {
       if (o->op != &constant_definition()) return {};
@@ -19,9 +19,8 @@ graph fold_constants(const graph& g, std::int64_t max_bytes) {
     }
     // A broadcast that only makes a constant larger costs more memory than it saves time.
     if (bytes > max_bytes || (source.op->kind == op_kind::movement && bytes > 4096 && bytes > 2 * read)) return {};
-    const auto index = n->op->kind == op_kind::projection ? projected_index(*n) : 0;
-    std::vector<native_value> results = evaluate_native(source);
-    return results.empty() ? node_ref() : make_constant(std::move(results.at(index)), n->where);
+    const auto index = static_cast<std::size_t>(n->op->kind == op_kind::projection ? projected_index(*n) : 0);
+    return make_constant(evaluate_native(source).at(index), n->where);
   });
 }
 

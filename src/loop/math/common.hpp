@@ -52,7 +52,8 @@ pair<F> exact_sum(const F& a, const F& b) {
   return {sum, (a - (sum - b_part)) + (b - b_part)};
 }
 
-/// a + b without error, for |a| >= |b| or a = 0.
+/// a + b without error, for |a| >= |b|, a = 0, or a that is a multiple of the unit of b's last place (Rump, Ogita,
+/// Oishi, "Accurate floating-point summation", 2008, lemma 2.6).
 template <class F>
 pair<F> exact_sum_ordered(const F& a, const F& b) {
   F sum = a + b;

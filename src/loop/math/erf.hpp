@@ -10,8 +10,9 @@ template <class F>
 F erf(const F& x) {
   F a = abs(x);
   // |x| < 0.9: x + x P(x^2), relative error 1.5e-8.
-  F near = fma(x, detail::horner(x * x, -0.000602076994f, 0.00499895448f, -0.0267704912f, 0.112819217f, -0.376125038f,
-                                 0.128379151f),
+  F near = fma(x,
+               detail::horner(x * x, -0.000602076994f, 0.00499895448f, -0.0267704912f, 0.112819217f, -0.376125038f,
+                              0.128379151f),
                x);
   // 0.9 <= |x| <= 3.95: 1 - 2^R(|x|), R = log2(erfc), whose error makes 1.8e-9 of erf. At 3.95 it rounds to 1.
   F held = select(a > F::constant(3.95f), F::constant(3.95f), a);

@@ -6,11 +6,11 @@
 namespace tenon::math {
 namespace detail {
 
-/// 2^n r-part of an exponential: e^x = 2^n (1 + p).
+/// e^x = 2^n (1 + p).
 template <class F>
 struct reduced_exp {
   F p;
-  typename F::integer biased;  ///< its low 9 bits are n + bias; the bits above are multiples of 2^22
+  typename F::integer biased;  ///< n + bias plus a multiple of 2^22
 };
 
 /// e^r - 1 for |r| <= 0.3467: r + r^2 q(r), relative error of the polynomial 1.41e-8.
@@ -37,10 +37,11 @@ F exp2_core(const F& r) {
   return horner(r, 0.000153321947f, 0.00133911357f, 0.00961849187f, 0.0555035919f, 0.240226477f, 0.693147182f, 1.0f);
 }
 
-inline constexpr int scale_bias = 254;
+inline constexpr int scale_bias = 2 * 127;
 
-/// value * 2^n, where the low 9 bits of `biased` are n + 254 and those above are multiples of 2^22; -254 <= n <= 257.
-/// Two factors, the first one exact for 1/2 <= value <= 2: one rounding also where the result is a denormal.
+/// value * 2^n, where `biased` is n + scale_bias plus a multiple of 2^22 that the shifts drop; -250 <= n <= 254. Two
+/// factors of about 2^(n/2), of which the first is exact for 1/2 <= value <= 2: one rounding also where the result is a
+/// denormal.
 template <class F>
 F scale(const F& value, const typename F::integer& biased) {
   using I = typename F::integer;

@@ -11,8 +11,8 @@ inline constexpr int sqrt_half_bits = 0x3f3504f3;
 /// ln(1 + f) - f for f in [-0.2929, 0.4143]: f^2 (-1/2 + f Q(f)); its error relative to ln(1 + f) is 6.4e-9.
 template <class F>
 F log_tail(const F& f) {
-  F q = horner(f, -0.0764738917f, 0.127687514f, -0.131584257f, 0.142006248f, -0.166234374f, 0.200012743f,
-               -0.250008196f, 0.333333313f, -0.5f);
+  F q = horner(f, -0.0764738917f, 0.127687514f, -0.131584257f, 0.142006248f, -0.166234374f, 0.200012743f, -0.250008196f,
+               0.333333313f, -0.5f);
   return (f * f) * q;
 }
 

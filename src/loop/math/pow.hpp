@@ -14,7 +14,7 @@ pair<F> log2_pair(const F& x) {
   auto [k, m] = split(x);
   F one = F::constant(1.0f);
   F f = m - one;  // exact
-  auto denominator = exact_sum(m, one);
+  auto denominator = exact_sum_ordered(one, m);
   F reciprocal = one / denominator.high;
   F s = f * reciprocal;
   F remainder = fma(-s, denominator.low, fma(-s, denominator.high, f));
@@ -23,7 +23,8 @@ pair<F> log2_pair(const F& x) {
   // 1/3 = 0.333333343f - 9.934108e-9f.
   auto u = exact_product(s, s);
   F u_low = fma(s + s, s_low, u.low);
-  auto t = exact_sum_ordered(F::constant(0.333333343f), u.high * horner(u.high, 0.117099687f, 0.142735422f, 0.200000763f));
+  auto t =
+      exact_sum_ordered(F::constant(0.333333343f), u.high * horner(u.high, 0.117099687f, 0.142735422f, 0.200000763f));
   F t_low = t.low + F::constant(-9.934108e-9f);
   auto w = exact_product(u.high, t.high);
   F w_low = fma(u_low, t.high, fma(u.high, t_low, w.low));

@@ -1,13 +1,14 @@
 // sin, cos, tan: x = n pi/2 + r with |r| <= pi/4, a polynomial in r, n mod 4 chooses which and the sign.
-// Two reductions: a cheap one up to 2^19 and a full one for every finite x. The functions compute both and select. A
-// compiler that can test "any lane beyond `cheap_limit`" may compute reduce_huge only then: the bits do not change.
+// Two reductions: a cheap one up to 2^19 and a full one, twenty times its cost, for every finite x. The functions
+// compute both and select. A compiler that can test "any lane beyond `cheap_limit`" should compute the full one only
+// then, which changes no bits: it overloads `reduce_huge_where` beside its class F.
 #pragma once
 
 #include "common.hpp"
 
 namespace tenon::math {
 
-/// x = n pi/2 + r, |r| <= 0.79; of `n` only the two lowest bits mean anything. |r| has a relative error below 2^-24.
+/// x = n pi/2 + r, |r| <= 0.79; of `n` only the two lowest bits mean anything. r has a relative error of about 2^-24.
 template <class F>
 struct quarter_turns {
   F r;
@@ -64,7 +65,7 @@ F two_over_pi_digits(const typename F::mask (&beyond)[4], int position) {
 /// turns (from the continued fractions of 2^e 2/pi; 16367173 * 2^72 does).
 template <class F>
 quarter_turns<F> reduce_huge(const F& x) {
-  using detail::exact_product, detail::exact_sum, detail::modulo_4;
+  using detail::exact_product, detail::exact_sum, detail::exact_sum_ordered, detail::modulo_4;
   F a = abs(x);
   // 2^(24 j + 25): at and above it the lowest bit of x is 2^(24 j + 2) or more.
   typename F::mask beyond[4] = {a >= F::constant(0x1p49f), a >= F::constant(0x1p73f), a >= F::constant(0x1p97f),
@@ -83,35 +84,45 @@ quarter_turns<F> reduce_huge(const F& x) {
   auto p3 = exact_product(y, detail::two_over_pi_digits<F>(beyond, 3));  // up to 2^-23
   F p4 = y * detail::two_over_pi_digits<F>(beyond, 4);                   // up to 2^-47
 
-  // The parts that reach the integer digits, modulo 4: s is up to 10, what each addition loses at most 2^-21.
-  auto s1 = exact_sum(modulo_4(p0.high), modulo_4(p0.low));
-  auto s2 = exact_sum(s1.high, modulo_4(p1.high));
-  auto s3 = exact_sum(s2.high, p1.low);
-  auto s4 = exact_sum(s3.high, p2.high);
+  // The sums below take their terms from the highest digits down. With 2^e the lowest bit of y, p_i is a multiple of
+  // 2^(e - 24 (i + 1)) and p_(i + 1) so small that its last place is at or below that: the ordered sum is exact also
+  // where the modulus or cancellation has left little of the first term.
+  // First the parts that reach the integer digits, modulo 4: s is up to 10, what each addition loses at most 2^-21.
+  auto s1 = exact_sum_ordered(modulo_4(p0.high), modulo_4(p0.low));
+  auto s2 = exact_sum_ordered(s1.high, modulo_4(p1.high));
+  auto s3 = exact_sum_ordered(s2.high, p1.low);
+  auto s4 = exact_sum_ordered(s3.high, p2.high);
   F t = s4.high + F::constant(detail::rounder);
   F fraction = s4.high - (t - F::constant(detail::rounder));  // exact
 
   // What was lost and the small products: again without error, since `fraction` may be 0.
-  auto l1 = exact_sum(s1.low, s2.low);
-  auto l2 = exact_sum(s3.low, s4.low);
-  auto l3 = exact_sum(l1.high, l2.high);
-  auto l4 = exact_sum(p2.low, p3.high);
-  auto l5 = exact_sum(l3.high, l4.high);
+  auto l1 = exact_sum_ordered(s1.low, s2.low);
+  auto l2 = exact_sum_ordered(s3.low, s4.low);
+  auto l3 = exact_sum_ordered(l1.high, l2.high);
+  auto l4 = exact_sum_ordered(p2.low, p3.high);
+  auto l5 = exact_sum_ordered(l3.high, l4.high);
   auto sum = exact_sum(fraction, l5.high);
   F low = sum.low + ((l1.low + l2.low) + (l3.low + l4.low) + (l5.low + (p3.low + p4)));
 
   // The remainder of x in quarter turns is high + low; pi/2 = 1.57079637f - 4.37113883e-8f.
-  auto turn = detail::exact_sum_ordered(sum.high, low);
+  auto turn = exact_sum_ordered(sum.high, low);
   F r = fma(turn.high, F::constant(-4.37113883e-8f), turn.low * F::constant(1.57079637f));
   return {fma(turn.high, F::constant(1.57079637f), r), bits(t)};
 }
 
-/// The reduction for every x: reduce_small or reduce_huge by the size of x.
+/// reduce_huge in the lanes of the mask; what the other lanes get does not matter. An overload for a certain F, found
+/// by argument-dependent lookup, may skip the work where the mask is empty.
+template <class F>
+quarter_turns<F> reduce_huge_where(const typename F::mask& /*lanes*/, const F& x) {
+  return reduce_huge(x);
+}
+
+/// The reduction for every x: reduce_small or reduce_huge by the size of x. NaN goes the way of the small.
 template <class F>
 quarter_turns<F> reduce_turns(const F& x) {
-  auto cheap = abs(x) <= F::constant(cheap_limit);
-  quarter_turns<F> small = reduce_small(x), huge = reduce_huge(x);
-  return {select(cheap, small.r, huge.r), select(cheap, small.n, huge.n)};
+  auto beyond = abs(x) > F::constant(cheap_limit);
+  quarter_turns<F> small = reduce_small(x), huge = reduce_huge_where(beyond, x);
+  return {select(beyond, huge.r, small.r), select(beyond, huge.n, small.n)};
 }
 
 namespace detail {

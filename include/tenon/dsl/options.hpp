@@ -1,0 +1,73 @@
+// What a user may say about a compilation.
+#pragma once
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tenon/runtime/executor.hpp"
+#include "tenon/runtime/memory.hpp"
+#include "tenon/runtime/param_set.hpp"
+
+namespace tenon {
+
+/// What to compile for, as text: "llvm", "llvm -mcpu=x86-64-v3 -num-threads=1", "native". Or a map from device names to
+/// targets. The text is read when the callable is made: target_error names the word that is not understood.
+class target {
+ public:
+  target() : text_("llvm") {}
+  target(const char* text) : text_(text) {}
+  target(std::string text) : text_(std::move(text)) {}
+  target(std::string_view text) : text_(text) {}
+  target(std::initializer_list<std::pair<const char*, const char*>> devices) {
+    for (const auto& [device, text] : devices) devices_.emplace_back(device, text);
+  }
+  /// Empty when there is a map.
+  const std::string& text() const { return text_; }
+  /// Device names and their targets' texts.
+  const std::vector<std::pair<std::string, std::string>>& devices() const { return devices_; }
+  friend bool operator==(const target&, const target&) = default;
+
+ private:
+  std::string text_;
+  std::vector<std::pair<std::string, std::string>> devices_;
+};
+
+/// Which passes run, and what they say: a value, handed down.
+struct pass_context {
+  std::optional<int> opt_level{};       ///< 0 to 4; 3 when neither this nor the options' is given
+  std::vector<std::string> disabled{};  ///< names of passes that do not run
+  std::vector<std::string> required{};  ///< names of passes that run at any opt_level
+  std::string dump{};                   ///< "graph,loop:after": which stages print themselves, to standard error
+};
+
+/// Options of `jit` and `build`.
+struct compile_options {
+  tenon::target target{};
+  param_set params{};              ///< values of the graph's params, by name; they are bound as constants
+  std::optional<int> opt_level{};  ///< 0 to 4; argument_error when the context gives another
+  pass_context context{};
+  tenon::executor* executor = nullptr;  ///< runs the parallel parts; outlives the callable
+  tenon::memory* memory = nullptr;      ///< gives results and workspace; outlives the callable and its results
+  bool cache = true;                    ///< read and write the disk cache
+  bool deterministic = true;            ///< the same bits for any number of threads
+  bool fast_math = false;               ///< let floats be reassociated, NaN and infinities be ignored
+};
+
+/// What a callable did so far.
+struct call_stats {
+  std::int64_t compilations = 0;     ///< of kernels
+  std::int64_t memory_hits = 0;      ///< kernels that another callable of the process had
+  std::int64_t disk_hits = 0;        ///< kernels read from the disk cache
+  double compile_seconds = 0;        ///< spent making executables, hits included
+  std::int64_t workspace_bytes = 0;  ///< of the largest executable; results are not in it
+  std::int64_t kernels = 0;          ///< of the latest executable
+};
+
+/// Loads the compiler ahead of the first call. target_error when it cannot be had.
+void warm_up();
+
+}  // namespace tenon

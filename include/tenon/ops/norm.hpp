@@ -1,0 +1,345 @@
+// Softmax and normalisations, written in other operators. 16-bit floats are computed in f32 throughout.
+#pragma once
+#include "tenon/ops/arithmetic.hpp"
+#include "tenon/ops/math.hpp"
+#include "tenon/ops/movement.hpp"
+#include "tenon/ops/reduce.hpp"
+#include "tenon/ops/select_cast.hpp"
+
+namespace tenon {
+
+/// Of `softmax` and `log_softmax`: the axis.
+struct softmax_attrs {
+  int axis = -1;
+  template <class Self, class V>
+  static constexpr void fields(Self& s, V&& v) {
+    v("axis", s.axis);
+  }
+  friend constexpr bool operator==(const softmax_attrs&, const softmax_attrs&) = default;
+};
+/// Of `layer_norm` and `rms_norm`: the first of the normalised axes (all behind it are too), and what is added to the
+/// variance.
+struct layer_norm_attrs {
+  int axis = -1;
+  double epsilon = 1e-5;
+  template <class Self, class V>
+  static constexpr void fields(Self& s, V&& v) {
+    v("axis", s.axis);
+    v("epsilon", s.epsilon);
+  }
+  friend constexpr bool operator==(const layer_norm_attrs&, const layer_norm_attrs&) = default;
+};
+/// Of `batch_norm` and `instance_norm`: what is added to the variance.
+struct batch_norm_attrs {
+  double epsilon = 1e-5;
+  template <class Self, class V>
+  static constexpr void fields(Self& s, V&& v) {
+    v("epsilon", s.epsilon);
+  }
+  friend constexpr bool operator==(const batch_norm_attrs&, const batch_norm_attrs&) = default;
+};
+/// Of `group_norm`: into how many groups the channels go, and what is added to the variance.
+struct group_norm_attrs {
+  int groups = 1;
+  double epsilon = 1e-5;
+  template <class Self, class V>
+  static constexpr void fields(Self& s, V&& v) {
+    v("groups", s.groups);
+    v("epsilon", s.epsilon);
+  }
+  friend constexpr bool operator==(const group_norm_attrs&, const group_norm_attrs&) = default;
+};
+
+namespace ops {
+
+/// 16-bit floats as f32, everything else as it is.
+template <class X>
+X widened(const X& x) {
+  const dtype t = detail::type_of(x.node());
+  return compute_type(t) == t ? x : X(tenon::cast(x, compute_type(t)));
+}
+template <class X>
+X narrowed(const X& x, const X& like) {
+  const dtype t = detail::type_of(like.node());
+  return detail::type_of(x.node()) == t ? x : X(tenon::cast(x, t));
+}
+inline reduce_attrs kept_axes(int first, int last) {
+  reduce_attrs at{.axes = {}, .keep = true};
+  for (int i = first; i < last; ++i) at.axes.v[at.axes.size++] = i;
+  return at;
+}
+/// (x - mean) / sqrt(variance + epsilon) over axes.
+template <class X>
+X normalized(const X& x, const reduce_attrs& axes, double epsilon) {
+  const X centered = x - tenon::mean(x, axes);
+  return centered * tenon::rsqrt(tenon::mean(X(centered * centered), axes) + epsilon);
+}
+/// A vector over the channels, as extents that broadcast with [n, c, spatial...] of the rank.
+template <class X>
+X per_channel(const X& v, int rank) {
+  if (rank <= 2) return v;
+  ints axes;
+  for (int i = 1; i < rank - 1; ++i) axes.v[axes.size++] = i;
+  return tenon::unsqueeze(v, axes);
+}
+
+template <domain Takes>
+struct library_over : unary_over<Takes> {
+  static constexpr const char* kind_of = "library";
+};
+
+struct softmax_shape : library_over<domain::floats> {
+  using attrs = softmax_attrs;
+  static constexpr outcome shape(const attrs& at, shapes s) {
+    outcome o;
+    o.out = s[0];
+    if (!s[0].any()) detail::normal_axis(o, at.axis, s[0].rank);
+    return o;
+  }
+  static constexpr dims unknown(shapes s) { return s[0]; }
+};
+/// e^x / sum of e^x along the axis, shifted by the maximum. ONNX Softmax.
+struct softmax_op : softmax_shape {
+  static constexpr const char* name = "softmax";
+  template <class X>
+  static X expand(const attrs& at, const X& x) {
+    const X wide = widened(x);
+    const reduce_attrs axis{.axes = {at.axis}, .keep = true};
+    const X e = tenon::exp(X(wide - tenon::max(wide, axis)));
+    return narrowed(X(e / tenon::sum(e, axis)), x);
+  }
+};
+/// log(softmax(x)), without its rounding. ONNX LogSoftmax.
+struct log_softmax_op : softmax_shape {
+  static constexpr const char* name = "log_softmax";
+  template <class X>
+  static X expand(const attrs& at, const X& x) {
+    const X wide = widened(x);
+    const reduce_attrs axis{.axes = {at.axis}, .keep = true};
+    const X shifted = wide - tenon::max(wide, axis);
+    return narrowed(X(shifted - tenon::log(tenon::sum(X(tenon::exp(shifted)), axis))), x);
+  }
+};
+/// log(sum of e^x) over axes, without overflow. ONNX ReduceLogSumExp.
+struct logsumexp_op : reduction_over<domain::floats> {
+  static constexpr const char* name = "logsumexp";
+  static constexpr const char* kind_of = "library";
+  template <class X>
+  static X expand(const attrs& at, const X& x) {
+    const X wide = widened(x);
+    // An infinite maximum is no shift: inf - inf would be NaN.
+    const auto shift = [&](bool keep) {
+      const X m = tenon::max(wide, {.axes = at.axes, .keep = keep});
+      return X(tenon::select(tenon::isinf(m), 0, m));
+    };
+    const X e = tenon::exp(X(wide - shift(true)));
+    return narrowed(X(tenon::log(tenon::sum(e, at)) + shift(at.keep)), x);
+  }
+};
+/// The sum of |x| over axes. ONNX ReduceL1.
+struct l1_norm_op : reduction_over<domain::numbers> {
+  static constexpr const char* name = "l1_norm";
+  static constexpr const char* kind_of = "library";
+  template <class X>
+  static X expand(const attrs& at, const X& x) {
+    return tenon::sum(X(tenon::abs(x)), at);
+  }
+};
+/// The root of the sum of squares over axes. ONNX ReduceL2.
+struct l2_norm_op : reduction_over<domain::floats> {
+  static constexpr const char* name = "l2_norm";
+  static constexpr const char* kind_of = "library";
+  template <class X>
+  static X expand(const attrs& at, const X& x) {
+    const X wide = widened(x);
+    return narrowed(X(tenon::sqrt(tenon::sum(X(wide * wide), at))), x);
+  }
+};
+
+/// Normalised over the axes from `axis` on, whose mean is taken off; then times `scale` and plus `bias`, which
+/// broadcast. Operands x, x scale, or x scale bias. ONNX LayerNormalization (its first result).
+struct layer_norm_shape : library_over<domain::floats> {
+  using attrs = layer_norm_attrs;
+  static constexpr outcome shape(const attrs& at, shapes s) {
+    outcome o;
+    o.out = s[0];
+    if (s.any()) return o;
+    detail::normal_axis(o, at.axis, s[0].rank);
+    for (int k = 1; k < s.size() && o.ok; ++k) {
+      const dims r = detail::broadcast(o, s[0], s[k]);
+      if (o.ok && (r.rank != s[0].rank || (s[0].is_static() && s[k].is_static() && !(r == s[0]))))
+        o.refuse() << (k == 1 ? "scale " : "bias ") << s[k] << " is wider";
+    }
+    o.out = s[0];
+    return o;
+  }
+  static constexpr dims unknown(shapes s) { return s[0]; }
+};
+struct layer_norm_op : layer_norm_shape {
+  static constexpr const char* name = "layer_norm";
+  static constexpr int max_operands = 3;
+  template <class X, class... Affine>
+  static X expand(const attrs& at, const X& x, const Affine&... affine) {
+    const int rank = detail::shape_of(x.node()).rank;
+    X y = normalized(widened(x), kept_axes(at.axis < 0 ? at.axis + rank : at.axis, rank), at.epsilon);
+    int k = 0;
+    ((y = k++ == 0 ? X(y * widened(affine)) : X(y + widened(affine))), ...);
+    return narrowed(y, x);
+  }
+};
+/// x / sqrt(mean of x^2 + epsilon) over the axes from `axis` on, times `scale`. ONNX RMSNormalization (opset 23).
+struct rms_norm_op : layer_norm_shape {
+  static constexpr const char* name = "rms_norm";
+  static constexpr int max_operands = 2;
+  template <class X, class... Scale>
+  static X expand(const attrs& at, const X& x, const Scale&... scale) {
+    const int rank = detail::shape_of(x.node()).rank;
+    const X wide = widened(x);
+    const reduce_attrs axes = kept_axes(at.axis < 0 ? at.axis + rank : at.axis, rank);
+    X y = wide * tenon::rsqrt(tenon::mean(X(wide * wide), axes) + at.epsilon);
+    ((y = X(y * widened(scale))), ...);
+    return narrowed(y, x);
+  }
+};
+
+/// Refuses what is no vector over the channels (axis 1) of operand 0.
+constexpr outcome channel_vectors(shapes s, int least_rank) {
+  outcome o;
+  o.out = s[0];
+  if (s[0].any()) return o;
+  if (s[0].rank < least_rank) {
+    o.refuse() << "rank " << s[0].rank << " < " << least_rank;
+    return o;
+  }
+  for (int k = 1; k < s.size(); ++k) {
+    if (s[k].any()) continue;
+    if (s[k].rank != 1) {
+      o.refuse() << "operand " << k + 1 << " has rank " << s[k].rank << ", not 1";
+      return o;
+    }
+    if (s[k][0] >= 0 && s[0][1] >= 0 && s[k][0] != s[0][1]) {
+      o.refuse() << "channels " << s[0][1] << " != " << s[k][0];
+      return o;
+    }
+  }
+  return o;
+}
+/// x [n, c, ...] with the statistics given: (x - mean) / sqrt(variance + epsilon) * scale + bias, operands in the order
+/// x, scale, bias, mean, variance. ONNX BatchNormalization (inference).
+struct batch_norm_op : library_over<domain::floats> {
+  using attrs = batch_norm_attrs;
+  static constexpr const char* name = "batch_norm";
+  static constexpr int operands = 5, max_operands = 5;
+  static constexpr outcome shape(const attrs&, shapes s) { return channel_vectors(s, 2); }
+  static constexpr dims unknown(shapes s) { return s[0]; }
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& scale, const X& bias, const X& mean, const X& variance) {
+    const int rank = detail::shape_of(x.node()).rank;
+    // One product and one sum per element: what depends on the channel alone is computed once, or folded.
+    const X factor = widened(scale) * tenon::rsqrt(widened(variance) + at.epsilon);
+    const X offset = widened(bias) - widened(mean) * factor;
+    return narrowed(X(widened(x) * per_channel(factor, rank) + per_channel(offset, rank)), x);
+  }
+};
+/// x [n, c, ...] normalised over its spatial axes; operands x, scale, bias. ONNX InstanceNormalization.
+struct instance_norm_op : library_over<domain::floats> {
+  using attrs = batch_norm_attrs;
+  static constexpr const char* name = "instance_norm";
+  static constexpr int operands = 3, max_operands = 3;
+  static constexpr outcome shape(const attrs&, shapes s) { return channel_vectors(s, 3); }
+  static constexpr dims unknown(shapes s) { return s[0]; }
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& scale, const X& bias) {
+    const int rank = detail::shape_of(x.node()).rank;
+    const X y = normalized(widened(x), kept_axes(2, rank), at.epsilon);
+    return narrowed(X(y * per_channel(widened(scale), rank) + per_channel(widened(bias), rank)), x);
+  }
+};
+/// x [n, c, ...] normalised over groups of channels and its spatial axes; operands x, scale, bias. ONNX
+/// GroupNormalization (opset 21: scale and bias per channel).
+struct group_norm_op : library_over<domain::floats> {
+  using attrs = group_norm_attrs;
+  static constexpr const char* name = "group_norm";
+  static constexpr int operands = 3, max_operands = 3;
+  static constexpr outcome shape(const attrs& at, shapes s) {
+    outcome o = channel_vectors(s, 2);
+    if (!o.ok || s[0].any()) return o;
+    if (s[0].rank == dims::max_rank)
+      o.refuse() << "rank " << s[0].rank << " > " << dims::max_rank - 1;
+    else if (at.groups < 1 || (s[0][1] >= 0 && s[0][1] % at.groups != 0))
+      o.refuse() << s[0][1] << " channels in " << at.groups << " groups";
+    return o;
+  }
+  static constexpr dims unknown(shapes s) { return s[0]; }
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& scale, const X& bias) {
+    const dims d = detail::shape_of(x.node());
+    dims grouped{d[0], at.groups, d[1] < 0 ? dyn : d[1] / at.groups};
+    for (int i = 2; i < d.rank; ++i) grouped.push_back(d[i]);
+    const X split = tenon::reshape(widened(x), extents(grouped));
+    const X y = tenon::reshape(normalized(split, kept_axes(2, grouped.rank), at.epsilon), extents(d));
+    return narrowed(X(y * per_channel(widened(scale), d.rank) + per_channel(widened(bias), d.rank)), x);
+  }
+};
+
+/// x / max(root of the sum of x^2 along the axis, epsilon). PyTorch normalize.
+struct l2_normalize_op : library_over<domain::floats> {
+  using attrs = layer_norm_attrs;
+  static constexpr const char* name = "l2_normalize";
+  static constexpr outcome shape(const attrs& at, shapes s) { return softmax_shape::shape({at.axis}, s); }
+  static constexpr dims unknown(shapes s) { return s[0]; }
+  template <class X>
+  static X expand(const attrs& at, const X& x) {
+    const X wide = widened(x);
+    const X norm = tenon::sqrt(tenon::sum(X(wide * wide), {.axes = {at.axis}, .keep = true}));
+    return narrowed(X(wide / tenon::maximum(norm, at.epsilon)), x);
+  }
+};
+/// The first half along the axis times the sigmoid of the second. PyTorch glu.
+struct glu_op : library_over<domain::floats> {
+  using attrs = softmax_attrs;
+  static constexpr const char* name = "glu";
+  static constexpr outcome shape(const attrs& at, shapes s) {
+    outcome o;
+    o.out = s[0];
+    if (s[0].any()) return o;
+    const int axis = detail::normal_axis(o, at.axis, s[0].rank);
+    if (!o.ok || s[0][axis] < 0) {
+      if (o.ok) o.out[axis] = dyn;
+      return o;
+    }
+    if (s[0][axis] % 2) o.refuse() << "extent " << s[0][axis] << " is odd";
+    o.out[axis] = s[0][axis] / 2;
+    return o;
+  }
+  static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
+  template <class X>
+  static X expand(const attrs& at, const X& x) {
+    const dims& d = detail::shape_of(x.node());
+    const int half = static_cast<int>(d[at.axis < 0 ? at.axis + d.rank : at.axis] / 2);
+    const X a = tenon::slice(x, {.start = {0}, .stop = {half}, .axes = {at.axis}});
+    const X b = tenon::slice(x, {.start = {half}, .stop = {slice_end}, .axes = {at.axis}});
+    const X wide = widened(a);
+    return narrowed(X(wide / (1 + tenon::exp(-widened(b)))), x);
+  }
+};
+
+}  // namespace ops
+
+/// softmax(x), softmax(x, {.axis = 1}), softmax.with<{.axis = 1}>(x).
+inline constexpr detail::attr_fn<ops::softmax_op> softmax{};
+inline constexpr detail::attr_fn<ops::log_softmax_op> log_softmax{};
+inline constexpr detail::reduce_fn<ops::logsumexp_op> logsumexp{};
+inline constexpr detail::reduce_fn<ops::l1_norm_op> l1_norm{};
+inline constexpr detail::reduce_fn<ops::l2_norm_op> l2_norm{};
+/// layer_norm(x), layer_norm(x, scale), layer_norm(x, scale, bias), each with {.axis, .epsilon}.
+inline constexpr detail::attr_fn<ops::layer_norm_op> layer_norm{};
+inline constexpr detail::attr_fn<ops::rms_norm_op> rms_norm{};
+/// batch_norm(x, scale, bias, mean, variance, {.epsilon = 1e-5}).
+inline constexpr detail::attr_fn<ops::batch_norm_op> batch_norm{};
+inline constexpr detail::attr_fn<ops::instance_norm_op> instance_norm{};
+inline constexpr detail::attr_fn<ops::group_norm_op> group_norm{};
+inline constexpr detail::attr_fn<ops::l2_normalize_op> l2_normalize{};
+inline constexpr detail::attr_fn<ops::glu_op> glu{};
+
+}  // namespace tenon

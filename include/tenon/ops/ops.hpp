@@ -1,0 +1,18 @@
+// All operators.
+#pragma once
+#include "tenon/ops/activation.hpp"
+#include "tenon/ops/arithmetic.hpp"
+#include "tenon/ops/bitwise.hpp"
+#include "tenon/ops/compare.hpp"
+#include "tenon/ops/conv.hpp"
+#include "tenon/ops/indexing.hpp"
+#include "tenon/ops/logical.hpp"
+#include "tenon/ops/math.hpp"
+#include "tenon/ops/matmul.hpp"
+#include "tenon/ops/movement.hpp"
+#include "tenon/ops/norm.hpp"
+#include "tenon/ops/pool.hpp"
+#include "tenon/ops/reduce.hpp"
+#include "tenon/ops/scan.hpp"
+#include "tenon/ops/select_cast.hpp"
+#include "tenon/ops/sort.hpp"

@@ -1,0 +1,423 @@
+// The tile contraction: accumulators are SSA values from here to the end of every loop, B is loaded once a step, A comes
+// as broadcasts from few row pointers, masks touch loads and stores of the last columns only.
+#include <bit>
+
+#include "codegen/llvm/emitter.hpp"
+
+namespace tenon::codegen {
+
+using ir::expr_kind;
+using ir::expr_ref;
+
+namespace {
+/// Products that must be under way to hide the latency of a fused multiply-add on two ports.
+constexpr int chains_wanted = 8;
+/// Rows that one address register serves: [p], [p + stride], [p + 2 stride].
+constexpr int rows_per_pointer = 3;
+}  // namespace
+
+class contraction_emitter {
+ public:
+  contraction_emitter(emitter& e, const ir::contraction& c);
+  void run();
+
+ private:
+  using value = llvm::Value*;
+  using values = std::vector<value>;
+  using access = emitter::access;
+  /// How A or B is addressed in the innermost loop.
+  struct addressing {
+    bool stepped = false;       ///< pointers that advance by `step` bytes
+    bool rows_affine = false;   ///< A: rows are `row_step` bytes apart; else one pointer a row
+    value step = nullptr, row_step = nullptr, row_step_twice = nullptr;
+    values pointers;
+  };
+  struct operand {
+    expr_ref expression, load;
+    access where() const { return {load->payload, load->indices()}; }
+  };
+
+  operand find_operand(expr_ref, const char* which) const;
+  void tile(int vectors, values masks, int unroll);
+  values reduce(std::size_t level, values accumulators);
+  values innermost(values accumulators);
+  values one_step(const values& accumulators, int set, value index, const addressing& a, const values& pa,
+                  const addressing& b, value pb);
+  addressing address_a(expr_ref axis);
+  addressing address_b(expr_ref axis);
+  value offset_at(const access&, std::initializer_list<std::pair<expr_ref, std::int64_t>>);
+  value convert(value v, expr_ref from) { return e_.a_->cast(v, from->type, type_); }
+  value row_value(int row, const addressing&, const values& pointers);
+  values column_values(const addressing&, value pointer);
+  value advanced(value p, value step, int times);
+  void epilogue(const values& accumulators, const values& masks);
+  template <class F>
+  values carried(value begin, value end, std::int64_t step, bool known_to_run, values state, F body);
+  value& at(values& all, int set, int row, int vector) const {
+    return all[static_cast<std::size_t>((set * c_.tile_rows + row) * vectors_ + vector)];
+  }
+
+  emitter& e_;
+  llvm::IRBuilder<>& b_;
+  const ir::contraction& c_;
+  const dtype type_;
+  const operand operand_a_, operand_b_;
+  int width_ = 0, vectors_ = 0, sets_ = 1, unroll_ = 1;
+  values masks_;
+  emitter::lane_context lanes_;
+};
+
+void emitter::emit(const ir::contraction& c) {
+  if (lanes_) fail("a contraction inside a vectorized loop");
+  contraction_emitter(*this, c).run();
+}
+
+contraction_emitter::contraction_emitter(emitter& e, const ir::contraction& c)
+    : e_(e),
+      b_(e.b_),
+      c_(c),
+      type_(c.accumulator->type),
+      operand_a_(find_operand(c.a, "a")),
+      operand_b_(find_operand(c.b, "b")) {
+  const int natural = e.machine_.vector_bits / (8 * size_of(type_));
+  width_ = std::min(natural, std::max(2, static_cast<int>(std::bit_ceil(static_cast<unsigned>(c.tile_columns)))));
+  lanes_.variable = c.column;
+  lanes_.width = width_;
+}
+
+contraction_emitter::operand contraction_emitter::find_operand(expr_ref x, const char* which) const {
+  expr_ref load = x;
+  while (load->is(ir::prim::cast)) load = load->operands[0];
+  if (!load->is(expr_kind::load))
+    e_.fail(std::string("operand ") + which + " of a contraction is no load: " + ir::to_string(x));
+  return {x, load};
+}
+
+void contraction_emitter::run() {
+  const auto static_masks = [&](int columns) {
+    values masks(static_cast<std::size_t>((columns + width_ - 1) / width_));
+    if (columns % width_) masks.back() = e_.tail_mask(e_.index_number(columns % width_), width_);
+    return masks;
+  };
+  const auto unroll_of = [&](int vectors) { return c_.tile_rows * vectors <= 12 ? 4 : 2; };
+  const int whole = (c_.tile_columns + width_ - 1) / width_;
+  if (c_.columns->is(expr_kind::constant)) {
+    const int n = static_cast<int>(std::clamp<std::int64_t>(c_.columns->payload, 0, c_.tile_columns));
+    const int vectors = (n + width_ - 1) / width_;
+    if (n > 0) tile(vectors, static_masks(n), unroll_of(vectors));
+    return;
+  }
+  value columns;
+  {
+    emitter::statement s(e_);
+    columns = e_.scalar(c_.columns);
+  }
+  auto* full = llvm::BasicBlock::Create(e_.context_, "full", e_.function_);
+  auto* part = llvm::BasicBlock::Create(e_.context_, "part", e_.function_);
+  auto* after = llvm::BasicBlock::Create(e_.context_, "after", e_.function_);
+  b_.CreateCondBr(b_.CreateICmpSGE(columns, e_.index_number(c_.tile_columns)), full, part);
+  b_.SetInsertPoint(full);
+  tile(whole, static_masks(c_.tile_columns), unroll_of(whole));
+  b_.CreateBr(after);
+  b_.SetInsertPoint(part);
+  values masks;
+  for (int j = 0; j < whole; ++j) {
+    value left = b_.CreateNSWSub(columns, e_.index_number(static_cast<std::int64_t>(j) * width_));
+    left = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, left, e_.index_number(0));
+    left = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, left, e_.index_number(width_));
+    masks.push_back(e_.tail_mask(left, width_));
+  }
+  tile(whole, masks, 1);
+  b_.CreateBr(after);
+  b_.SetInsertPoint(after);
+}
+
+void contraction_emitter::tile(int vectors, values masks, int unroll) {
+  emitter::region r(e_);
+  vectors_ = vectors;
+  masks_ = std::move(masks);
+  unroll_ = unroll;
+  // Few chains wait for their own latency: the sum is split over several sets, by the tile's size alone (so that tail
+  // and full columns round alike).
+  const int chains = c_.tile_rows * ((c_.tile_columns + width_ - 1) / width_);
+  const bool deep = !c_.reduction.empty() && !(c_.reduction.back().extent->is(expr_kind::constant) &&
+                                               c_.reduction.back().extent->payload < 16);
+  sets_ = !deep || chains >= chains_wanted ? 1 : 2 * chains >= chains_wanted ? 2 : 4;
+  // Which step adds to which set depends on the unrolling: one and the same for full and for masked columns.
+  if (sets_ > 1) unroll_ = 4;
+  const values zero(static_cast<std::size_t>(sets_ * c_.tile_rows * vectors_), e_.a_->constant(type_, 0, width_));
+  values sums = reduce(0, zero);
+  for (int n = sets_; n > 1; n /= 2)
+    for (int s = 0; s < n / 2; ++s)
+      for (int i = 0; i < c_.tile_rows; ++i)
+        for (int j = 0; j < vectors_; ++j)
+          at(sums, s, i, j) =
+              e_.a_->combine(ir::reducer::sum, type_, at(sums, 2 * s, i, j), at(sums, 2 * s + 1, i, j));
+  epilogue(sums, masks_);
+}
+
+/// for i in [begin, end) by `step`, with values that go around; returns them as they are after the loop.
+template <class F>
+contraction_emitter::values contraction_emitter::carried(value begin, value end, std::int64_t step, bool known_to_run,
+                                                         values state, F body) {
+  auto& context = e_.context_;
+  auto* before = b_.GetInsertBlock();
+  auto* head = llvm::BasicBlock::Create(context, "reduce", e_.function_);
+  auto* done = llvm::BasicBlock::Create(context, "reduced", e_.function_);
+  if (known_to_run)
+    b_.CreateBr(head);
+  else
+    b_.CreateCondBr(b_.CreateICmpSLT(begin, end), head, done);
+  b_.SetInsertPoint(head);
+  auto* i = b_.CreatePHI(b_.getInt64Ty(), 2, "r");
+  i->addIncoming(begin, before);
+  std::vector<llvm::PHINode*> around;
+  values inside;
+  for (value v : state) {
+    around.push_back(b_.CreatePHI(v->getType(), 2));
+    around.back()->addIncoming(v, before);
+    inside.push_back(around.back());
+  }
+  {
+    emitter::region r(e_);
+    inside = body(static_cast<value>(i), std::move(inside));
+  }
+  value next = b_.CreateNSWAdd(i, e_.index_number(step));
+  auto* last = b_.GetInsertBlock();
+  i->addIncoming(next, last);
+  for (std::size_t k = 0; k < around.size(); ++k) around[k]->addIncoming(inside[k], last);
+  b_.CreateCondBr(b_.CreateICmpSLT(next, end), head, done);
+  b_.SetInsertPoint(done);
+  if (known_to_run) return inside;
+  for (std::size_t k = 0; k < state.size(); ++k) {
+    auto* out = b_.CreatePHI(state[k]->getType(), 2);
+    out->addIncoming(state[k], before);
+    out->addIncoming(inside[k], last);
+    state[k] = out;
+  }
+  return state;
+}
+
+contraction_emitter::values contraction_emitter::reduce(std::size_t level, values accumulators) {
+  if (c_.reduction.empty()) {
+    const addressing none;
+    return one_step(accumulators, 0, nullptr, none, {}, none, nullptr);
+  }
+  if (level + 1 == c_.reduction.size()) return innermost(std::move(accumulators));
+  const auto& axis = c_.reduction[level];
+  value extent;
+  {
+    emitter::statement s(e_);
+    extent = e_.scalar(axis.extent);
+  }
+  const auto* n = llvm::dyn_cast<llvm::ConstantInt>(extent);
+  return carried(e_.index_number(0), extent, 1, n && n->getSExtValue() > 0, std::move(accumulators),
+                 [&](value i, values inside) {
+                   emitter::binding at(e_, axis.variable, i);
+                   return reduce(level + 1, std::move(inside));
+                 });
+}
+
+contraction_emitter::value contraction_emitter::offset_at(
+    const access& a, std::initializer_list<std::pair<expr_ref, std::int64_t>> where) {
+  emitter::region r(e_);
+  emitter::statement s(e_);
+  for (const auto& [variable, v] : where) e_.bindings_[variable] = e_.index_number(v);
+  value o = e_.offset(a);
+  for (const auto& [variable, v] : where) e_.bindings_.erase(variable);
+  return o;
+}
+
+contraction_emitter::addressing contraction_emitter::address_a(expr_ref axis) {
+  addressing r;
+  const access a = operand_a_.where();
+  if (!operand_a_.load->mask()->is_true()) return r;
+  const expr_ref both[] = {c_.row, axis};
+  r.rows_affine = e_.affine(a, both);
+  const auto number = e_.step(a, axis);
+  if (!r.rows_affine && !number) return r;
+  r.stepped = true;
+  const std::int64_t size = size_of(operand_a_.load->type);
+  const auto bytes = [&](value elements) { return b_.CreateNSWMul(elements, e_.index_number(size)); };
+  const auto first = [&](int row) {
+    return e_.pointer(a.buffer, offset_at(a, {{c_.row, row}, {axis, 0}}));
+  };
+  const auto difference = [&](expr_ref v, std::optional<std::int64_t> known) {
+    if (known) return static_cast<value>(e_.index_number(*known * size));
+    const expr_ref other = v == axis ? c_.row : axis;
+    return bytes(b_.CreateNSWSub(offset_at(a, {{v, 1}, {other, 0}}), offset_at(a, {{v, 0}, {other, 0}})));
+  };
+  r.step = difference(axis, number);
+  int group = 1;
+  if (r.rows_affine) {
+    r.row_step = difference(c_.row, e_.step(a, c_.row));
+    r.row_step_twice = b_.CreateNSWMul(r.row_step, e_.index_number(2));
+    group = llvm::isa<llvm::ConstantInt>(r.row_step) ? c_.tile_rows : rows_per_pointer;
+  }
+  for (int i = 0; i < c_.tile_rows; i += group) {
+    if (i && r.rows_affine)
+      r.pointers.push_back(
+          b_.CreateInBoundsGEP(b_.getInt8Ty(), r.pointers[0], b_.CreateNSWMul(r.row_step, e_.index_number(i))));
+    else
+      r.pointers.push_back(first(i));
+  }
+  return r;
+}
+
+contraction_emitter::addressing contraction_emitter::address_b(expr_ref axis) {
+  addressing r;
+  const access b = operand_b_.where();
+  const expr_ref both[] = {c_.column, axis};
+  if (!operand_b_.load->mask()->is_true() || e_.step(b, c_.column) != 1 || !e_.affine(b, both)) return r;
+  r.stepped = true;
+  const std::int64_t size = size_of(operand_b_.load->type);
+  r.pointers.push_back(e_.pointer(b.buffer, offset_at(b, {{c_.column, 0}, {axis, 0}})));
+  if (const auto number = e_.step(b, axis)) {
+    r.step = e_.index_number(*number * size);
+  } else {
+    value elements = b_.CreateNSWSub(offset_at(b, {{c_.column, 0}, {axis, 1}}), offset_at(b, {{c_.column, 0}, {axis, 0}}));
+    r.step = b_.CreateNSWMul(elements, e_.index_number(size));
+  }
+  return r;
+}
+
+contraction_emitter::value contraction_emitter::advanced(value p, value step, int times) {
+  if (!times) return p;
+  return b_.CreateInBoundsGEP(b_.getInt8Ty(), p, b_.CreateNSWMul(step, e_.index_number(times)));
+}
+
+contraction_emitter::values contraction_emitter::innermost(values accumulators) {
+  const auto& axis = c_.reduction.back();
+  value extent;
+  {
+    emitter::statement s(e_);
+    extent = e_.scalar(axis.extent);
+  }
+  const addressing a = address_a(axis.variable), b = address_b(axis.variable);
+  const std::size_t sums = accumulators.size();
+  values state = std::move(accumulators);
+  state.insert(state.end(), a.pointers.begin(), a.pointers.end());
+  state.insert(state.end(), b.pointers.begin(), b.pointers.end());
+  const auto steps = [&](value i, values s, int count) {
+    values pa(s.begin() + static_cast<std::ptrdiff_t>(sums),
+              s.begin() + static_cast<std::ptrdiff_t>(sums + a.pointers.size()));
+    value pb = b.stepped ? s.back() : nullptr;
+    const values pa0 = pa;
+    value pb0 = pb;
+    s.resize(sums);
+    for (int u = 0; u < count; ++u) {
+      emitter::region r(e_);
+      emitter::binding bound(e_, axis.variable, b_.CreateNSWAdd(i, e_.index_number(u)));
+      s = one_step(s, u % sets_, i, a, pa, b, pb);
+      // A known step makes constant displacements; an unknown one goes from pointer to pointer.
+      const auto next = [&](value now, value start, value step) {
+        return llvm::isa<llvm::ConstantInt>(step) ? advanced(start, step, u + 1) : advanced(now, step, 1);
+      };
+      for (std::size_t k = 0; k < pa.size(); ++k) pa[k] = next(pa[k], pa0[k], a.step);
+      if (pb) pb = next(pb, pb0, b.step);
+    }
+    s.insert(s.end(), pa.begin(), pa.end());
+    if (pb) s.push_back(pb);
+    return s;
+  };
+  const auto* known = llvm::dyn_cast<llvm::ConstantInt>(extent);
+  const std::int64_t n = known ? known->getSExtValue() : -1;
+  value zero = e_.index_number(0);
+  if (known && n <= unroll_) {
+    if (n > 0) state = steps(zero, std::move(state), static_cast<int>(n));
+  } else if (unroll_ == 1) {
+    state = carried(zero, extent, 1, known != nullptr, std::move(state),
+                    [&](value i, values s) { return steps(i, std::move(s), 1); });
+  } else {
+    value whole = b_.CreateAnd(extent, e_.index_number(-unroll_));
+    state = carried(zero, whole, unroll_, known != nullptr, std::move(state),
+                    [&](value i, values s) { return steps(i, std::move(s), unroll_); });
+    if (!known || n % unroll_)
+      state = carried(whole, extent, 1, known != nullptr, std::move(state),
+                      [&](value i, values s) { return steps(i, std::move(s), 1); });
+  }
+  state.resize(sums);
+  return state;
+}
+
+contraction_emitter::value contraction_emitter::row_value(int row, const addressing& a, const values& pointers) {
+  if (!a.stepped) {
+    emitter::region r(e_);
+    emitter::statement s(e_);
+    emitter::binding at(e_, c_.row, e_.index_number(row));
+    return convert(e_.scalar(operand_a_.expression), operand_a_.expression);
+  }
+  value p;
+  if (!a.rows_affine) {
+    p = pointers[static_cast<std::size_t>(row)];
+  } else if (pointers.size() == 1 && llvm::isa<llvm::ConstantInt>(a.row_step)) {
+    p = advanced(pointers[0], a.row_step, row);
+  } else {
+    p = pointers[static_cast<std::size_t>(row / rows_per_pointer)];
+    const int k = row % rows_per_pointer;
+    if (k) p = b_.CreateInBoundsGEP(b_.getInt8Ty(), p, k == 1 ? a.row_step : a.row_step_twice);
+  }
+  value v = e_.read_scalar(operand_a_.load->payload, p, nullptr);
+  std::vector<expr_ref> casts;
+  for (expr_ref x = operand_a_.expression; x != operand_a_.load; x = x->operands[0]) casts.push_back(x);
+  for (auto i = casts.rbegin(); i != casts.rend(); ++i) v = e_.a_->cast(v, (*i)->operands[0]->type, (*i)->type);
+  return convert(v, operand_a_.expression);
+}
+
+contraction_emitter::values contraction_emitter::column_values(const addressing& b, value p) {
+  values r;
+  for (int j = 0; j < vectors_; ++j) {
+    value mask = masks_[static_cast<std::size_t>(j)];
+    const std::int64_t column = static_cast<std::int64_t>(j) * width_;
+    if (!b.stepped) {
+      emitter::region scope(e_);
+      emitter::statement s(e_);
+      emitter::binding at(e_, c_.column, e_.index_number(column));
+      lanes_.mask = mask;
+      e_.lanes_ = &lanes_;
+      r.push_back(convert(e_.vector(operand_b_.expression), operand_b_.expression));
+      e_.lanes_ = nullptr;
+      continue;
+    }
+    value q = b_.CreateConstInBoundsGEP1_64(e_.a_->memory_type(operand_b_.load->type), p, static_cast<std::uint64_t>(column));
+    value v = e_.read_contiguous(operand_b_.load->payload, q, mask, width_);
+    std::vector<expr_ref> casts;
+    for (expr_ref x = operand_b_.expression; x != operand_b_.load; x = x->operands[0]) casts.push_back(x);
+    for (auto i = casts.rbegin(); i != casts.rend(); ++i) v = e_.a_->cast(v, (*i)->operands[0]->type, (*i)->type);
+    r.push_back(convert(v, operand_b_.expression));
+  }
+  return r;
+}
+
+contraction_emitter::values contraction_emitter::one_step(const values& accumulators, int set, value, const addressing& a,
+                                                          const values& pa, const addressing& b, value pb) {
+  values next = accumulators;
+  const values columns = column_values(b, pb);
+  for (int i = 0; i < c_.tile_rows; ++i) {
+    value x = e_.a_->splat(row_value(i, a, pa), width_);
+    for (int j = 0; j < vectors_; ++j)
+      at(next, set, i, j) = e_.a_->multiply_add(type_, x, columns[static_cast<std::size_t>(j)], at(next, set, i, j));
+  }
+  return next;
+}
+
+void contraction_emitter::epilogue(const values& sums, const values& masks) {
+  values all = sums;
+  for (int j = 0; j < vectors_; ++j) {
+    emitter::region outer(e_);
+    emitter::binding column(e_, c_.column, e_.index_number(static_cast<std::int64_t>(j) * width_));
+    lanes_.mask = masks[static_cast<std::size_t>(j)];
+    e_.lanes_ = &lanes_;
+    for (int i = 0; i < c_.tile_rows; ++i) {
+      emitter::region inner(e_);
+      emitter::statement s(e_);
+      emitter::binding row(e_, c_.row, e_.index_number(i));
+      emitter::binding sum(e_, c_.accumulator, at(all, 0, i, j), true);
+      lanes_.varying.clear();
+      e_.store_vector({c_.buffer, c_.indices}, e_.vector(c_.value), nullptr);
+    }
+    e_.lanes_ = nullptr;
+  }
+}
+
+}  // namespace tenon::codegen

@@ -1,0 +1,279 @@
+// Loads and stores: addresses, masks, gathers.
+#include "codegen/llvm/emitter.hpp"
+
+namespace tenon::codegen {
+
+using ir::expr_kind;
+using ir::expr_ref;
+
+std::optional<std::int64_t> emitter::stride_number(const buffer_state& s, std::size_t d) const {
+  std::int64_t n = 1;
+  for (expr_ref f : s.factors[d]) {
+    if (!f->is(expr_kind::constant)) return {};
+    n *= f->payload;
+  }
+  return n;
+}
+emitter::value emitter::stride_value(const buffer_state& s, std::size_t d) {
+  value v = nullptr;
+  std::int64_t n = 1;
+  for (expr_ref f : s.factors[d])
+    if (f->is(expr_kind::constant))
+      n *= f->payload;
+    else
+      v = v ? b_.CreateNSWMul(v, scalar(f)) : scalar(f);
+  if (!v) return index_number(n);
+  return n == 1 ? v : b_.CreateNSWMul(v, index_number(n));
+}
+
+emitter::value emitter::offset(const access& a) {
+  const buffer_state& s = buffers_[static_cast<std::size_t>(a.buffer)];
+  value sum = nullptr;
+  for (std::size_t d = 0; d < a.indices.size(); ++d) {
+    if (a.indices[d]->is_constant(0)) continue;
+    const auto number = stride_number(s, d);
+    value i = scalar(a.indices[d]);
+    value term = number == 1 ? i : b_.CreateNSWMul(i, stride_value(s, d));
+    sum = sum ? b_.CreateNSWAdd(sum, term) : term;
+  }
+  return sum ? sum : index_number(0);
+}
+emitter::value emitter::offset_vector(const access& a) {
+  const buffer_state& s = buffers_[static_cast<std::size_t>(a.buffer)];
+  value sum = a_->splat(index_number(0), lanes());
+  for (std::size_t d = 0; d < a.indices.size(); ++d)
+    sum = b_.CreateAdd(sum, b_.CreateMul(vector(a.indices[d]), a_->splat(stride_value(s, d), lanes())));
+  return sum;
+}
+
+std::optional<std::int64_t> emitter::step(const access& a, expr_ref variable) {
+  const buffer_state& s = buffers_[static_cast<std::size_t>(a.buffer)];
+  std::int64_t sum = 0;
+  for (std::size_t d = 0; d < a.indices.size(); ++d) {
+    const auto by = step_of(a.indices[d], variable);
+    if (!by) return {};
+    if (*by == 0) continue;
+    const auto stride = stride_number(s, d);
+    if (!stride) return {};
+    sum += *by * *stride;
+  }
+  return sum;
+}
+bool emitter::affine(const access& a, std::span<const expr_ref> variables) {
+  for (expr_ref e : a.indices)
+    if (!affine_in(e, variables)) return false;
+  return true;
+}
+bool emitter::uniform(const access& a) {
+  for (expr_ref e : a.indices)
+    if (varying(e)) return false;
+  return true;
+}
+emitter::pattern emitter::classify(const access& a) {
+  if (uniform(a)) return pattern::uniform;
+  for (expr_ref e : a.indices)
+    if (ir::contains(e, [&](expr_ref x) { return x->is(expr_kind::load) && varying(x); })) return pattern::scattered;
+  if (const auto by = step(a, lanes_->variable)) {
+    if (*by == 1) return pattern::contiguous;
+    return *by == -1 ? pattern::reversed : pattern::affine;
+  }
+  return affine(a, std::span(&lanes_->variable, 1)) ? pattern::affine : pattern::scattered;
+}
+
+void emitter::tag(llvm::Instruction* i, std::int64_t buffer) {
+  const buffer_state& s = buffers_[static_cast<std::size_t>(buffer)];
+  if (!s.scope) return;
+  i->setMetadata(llvm::LLVMContext::MD_alias_scope, s.scope);
+  i->setMetadata(llvm::LLVMContext::MD_noalias, s.others);
+  if (s.constant && llvm::isa<llvm::LoadInst>(i))
+    i->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(context_, {}));
+}
+
+emitter::value emitter::pointer(std::int64_t buffer, value offset) {
+  const buffer_state& s = buffers_[static_cast<std::size_t>(buffer)];
+  if (!s.pointer) fail("the buffer " + kernel_.buffers[static_cast<std::size_t>(buffer)].name + " is used where it does not live");
+  return b_.CreateInBoundsGEP(a_->memory_type(kernel_.buffers[static_cast<std::size_t>(buffer)].type), s.pointer, offset);
+}
+/// Of a buffer that each lane has its own of, at uniform indices: where its lanes lie side by side.
+emitter::value emitter::private_pointer(const access& a) {
+  return pointer(a.buffer, b_.CreateNSWMul(offset(a), index_number(lanes())));
+}
+
+std::vector<emitter::value> emitter::lane_pointers(const access& a) {
+  std::vector<value> p;
+  const int width = lanes();
+  const bool own = buffers_[static_cast<std::size_t>(a.buffer)].lanes != 0;
+  const pattern how = own ? pattern::scattered : classify(a);
+  if (how == pattern::scattered) {
+    value v = offset_vector(a);
+    for (int i = 0; i < width; ++i) {
+      value o = lane(v, i);
+      if (own) o = b_.CreateNSWAdd(b_.CreateNSWMul(o, index_number(width)), index_number(i));
+      p.push_back(pointer(a.buffer, o));
+    }
+    return p;
+  }
+  value first = offset(a);
+  const auto number = step(a, lanes_->variable);
+  value by = nullptr;
+  if (number) {
+    by = index_number(*number);
+  } else {
+    // Affine: the distance of two neighbouring lanes is that of all. Nothing that is known of this lane holds there.
+    value base = bindings_.at(lanes_->variable);
+    std::vector<cached> kept(1);
+    kept.swap(scopes_);
+    cached kept_volatile = std::exchange(volatile_, {});
+    bindings_[lanes_->variable] = b_.CreateNSWAdd(base, index_number(1));
+    value next = offset(a);
+    bindings_[lanes_->variable] = base;
+    volatile_ = std::move(kept_volatile);
+    scopes_.swap(kept);
+    by = b_.CreateNSWSub(next, first);
+  }
+  for (int i = 0; i < width; ++i)
+    p.push_back(pointer(a.buffer, i ? b_.CreateNSWAdd(first, b_.CreateNSWMul(by, index_number(i))) : first));
+  return p;
+}
+
+emitter::value emitter::safe_to_read() {
+  if (!zeros_) {
+    auto* t = llvm::ArrayType::get(b_.getInt8Ty(), 8);
+    auto* g = new llvm::GlobalVariable(module_, t, true, llvm::GlobalValue::PrivateLinkage,
+                                       llvm::Constant::getNullValue(t), "zeros");
+    g->setAlignment(llvm::Align(8));
+    zeros_ = g;
+  }
+  return zeros_;
+}
+emitter::value emitter::safe_to_write() {
+  if (!sink_) sink_ = entry_slot(b_.getInt64Ty(), 1, "sink");
+  return sink_;
+}
+bool emitter::masked_memory(dtype d) const {
+  return machine_.vector_bits == 512 || (machine_.vector_bits == 256 && size_of(d) >= 4);
+}
+
+emitter::value emitter::read_scalar(std::int64_t buffer, value p, value mask) {
+  const dtype d = kernel_.buffers[static_cast<std::size_t>(buffer)].type;
+  if (mask) p = b_.CreateSelect(mask, p, safe_to_read());
+  auto* load = b_.CreateAlignedLoad(a_->memory_type(d), p, llvm::Align(static_cast<unsigned>(size_of(d))));
+  tag(load, buffer);
+  return a_->from_memory(d, load);
+}
+void emitter::write_scalar(std::int64_t buffer, value p, value v, value mask) {
+  const dtype d = kernel_.buffers[static_cast<std::size_t>(buffer)].type;
+  if (mask) p = b_.CreateSelect(mask, p, safe_to_write());
+  tag(b_.CreateAlignedStore(a_->to_memory(d, v), p, llvm::Align(static_cast<unsigned>(size_of(d)))), buffer);
+}
+
+emitter::value emitter::read_contiguous(std::int64_t buffer, value p, value mask, int width) {
+  const dtype d = kernel_.buffers[static_cast<std::size_t>(buffer)].type;
+  const llvm::Align align(static_cast<unsigned>(size_of(d)));
+  llvm::Type* t = a_->memory_type(d, width);
+  if (!mask) {
+    auto* load = b_.CreateAlignedLoad(t, p, align);
+    tag(load, buffer);
+    return a_->from_memory(d, load);
+  }
+  if (masked_memory(d)) {
+    auto* load = b_.CreateMaskedLoad(t, p, align, mask, llvm::Constant::getNullValue(t));
+    tag(load, buffer);
+    return a_->from_memory(d, load);
+  }
+  value v = llvm::PoisonValue::get(a_->type(d, width));
+  for (int i = 0; i < width; ++i) {
+    value q = b_.CreateInBoundsGEP(a_->memory_type(d), p, index_number(i));
+    v = b_.CreateInsertElement(v, read_scalar(buffer, q, lane(mask, i)), static_cast<std::uint64_t>(i));
+  }
+  return v;
+}
+void emitter::write_contiguous(std::int64_t buffer, value p, value v, value mask) {
+  const dtype d = kernel_.buffers[static_cast<std::size_t>(buffer)].type;
+  const llvm::Align align(static_cast<unsigned>(size_of(d)));
+  if (!mask) {
+    tag(b_.CreateAlignedStore(a_->to_memory(d, v), p, align), buffer);
+  } else if (masked_memory(d)) {
+    tag(b_.CreateMaskedStore(a_->to_memory(d, v), p, align, mask), buffer);
+  } else {
+    for (int i = 0; i < arithmetic::lanes_of(v); ++i) {
+      value q = b_.CreateInBoundsGEP(a_->memory_type(d), p, index_number(i));
+      write_scalar(buffer, q, lane(v, i), lane(mask, i));
+    }
+  }
+}
+
+emitter::value emitter::reversed(value v) {
+  const int n = arithmetic::lanes_of(v);
+  llvm::SmallVector<int, 64> order;
+  for (int i = 0; i < n; ++i) order.push_back(n - 1 - i);
+  return b_.CreateShuffleVector(v, order);
+}
+
+/// The lanes that run and for which `mask` holds; null: all.
+emitter::value emitter::mask_of(expr_ref mask) {
+  value own = !mask || mask->is_true() ? nullptr : vector(mask);
+  return both(lanes_->mask, own);
+}
+
+emitter::value emitter::load_scalar(const access& a, value mask) {
+  return read_scalar(a.buffer, pointer(a.buffer, offset(a)), mask);
+}
+
+emitter::value emitter::load_vector(const access& a, expr_ref mask) {
+  const int width = lanes();
+  const dtype d = type_of(a);
+  if (buffers_[static_cast<std::size_t>(a.buffer)].lanes && uniform(a)) {
+    value v = read_contiguous(a.buffer, private_pointer(a), nullptr, width);
+    return mask->is_true() ? v : b_.CreateSelect(vector(mask), v, llvm::Constant::getNullValue(v->getType()));
+  }
+  const bool own = buffers_[static_cast<std::size_t>(a.buffer)].lanes != 0;
+  const pattern how = own ? pattern::scattered : classify(a);
+  if (how == pattern::uniform) {
+    // Only the mask varies.
+    value m = mask_of(mask);
+    value s = a_->splat(load_scalar(a, b_.CreateOrReduce(m)), width);
+    return b_.CreateSelect(m, s, llvm::Constant::getNullValue(s->getType()));
+  }
+  value m = mask_of(mask);
+  if (how == pattern::contiguous) return read_contiguous(a.buffer, pointer(a.buffer, offset(a)), m, width);
+  if (how == pattern::reversed) {
+    value p = pointer(a.buffer, b_.CreateNSWSub(offset(a), index_number(width - 1)));
+    return reversed(read_contiguous(a.buffer, p, m ? reversed(m) : nullptr, width));
+  }
+  const auto pointers = lane_pointers(a);
+  value v = llvm::PoisonValue::get(a_->type(d, width));
+  for (int i = 0; i < width; ++i) {
+    value x = read_scalar(a.buffer, pointers[static_cast<std::size_t>(i)], m ? lane(m, i) : nullptr);
+    v = b_.CreateInsertElement(v, x, static_cast<std::uint64_t>(i));
+  }
+  return v;
+}
+
+void emitter::store_scalar(const access& a, value v, value mask) {
+  value p = pointer(a.buffer, offset(a));
+  write_scalar(a.buffer, p, v, mask);
+}
+
+void emitter::store_vector(const access& a, value v, expr_ref mask) {
+  const buffer_state& s = buffers_[static_cast<std::size_t>(a.buffer)];
+  if (s.lanes && uniform(a)) {
+    value p = private_pointer(a);
+    // Lanes that do not run have storage of their own, so only the statement's mask counts.
+    if (mask && !mask->is_true()) v = b_.CreateSelect(vector(mask), v, read_contiguous(a.buffer, p, nullptr, lanes()));
+    return write_contiguous(a.buffer, p, v, nullptr);
+  }
+  const pattern how = s.lanes ? pattern::scattered : classify(a);
+  value m = mask_of(mask);
+  if (how == pattern::contiguous) return write_contiguous(a.buffer, pointer(a.buffer, offset(a)), v, m);
+  if (how == pattern::reversed) {
+    value p = pointer(a.buffer, b_.CreateNSWSub(offset(a), index_number(lanes() - 1)));
+    return write_contiguous(a.buffer, p, reversed(v), m ? reversed(m) : nullptr);
+  }
+  // In the order of lanes: where several write one element, the last one stays.
+  const auto pointers = lane_pointers(a);
+  for (int i = 0; i < lanes(); ++i)
+    write_scalar(a.buffer, pointers[static_cast<std::size_t>(i)], lane(v, i), m ? lane(m, i) : nullptr);
+}
+
+}  // namespace tenon::codegen

@@ -1,0 +1,335 @@
+// The callable's state: the graph, and an executable for each set of extents seen so far.
+#include "tenon/dsl/function.hpp"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "graph/op_def.hpp"
+#include "ops/leaf.hpp"
+#include "pipeline.hpp"
+#include "runtime/shared_block.hpp"
+#include "tenon/runtime/array.hpp"
+
+namespace tenon::detail {
+
+namespace {
+
+constexpr int max_stack_arguments = 32;
+
+/// Executable for one set of extents and strides. Never freed before its callable: a pointer to it stays good.
+struct entry {
+  std::vector<extent_t> key;
+  std::unique_ptr<const compiled_graph> made;
+  std::vector<dims> extents;  // of arguments, then results
+};
+
+}  // namespace
+
+struct function {
+  mutable std::atomic<std::int64_t> references{1};
+  ir::graph traced, prepared;
+  bool is_prepared = false;
+  compile_options options;
+  compile_settings settings;
+  loc where;
+  int arguments = 0, results = 0;
+
+  std::atomic<const entry*> last{nullptr};
+  std::mutex mutex;  // guards what follows; held while compiling, so each set of extents is compiled once
+  std::deque<entry> entries;
+  std::int64_t compilations = 0, memory_hits = 0, disk_hits = 0, workspace = 0;
+  double seconds = 0;
+
+  function(compile_options o, const loc& w) : options(std::move(o)), settings(options), where(w) {}
+};
+
+void retain(function* f) noexcept { f->references.fetch_add(1, std::memory_order_relaxed); }
+void release(function* f) noexcept {
+  if (f->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete f;
+}
+
+namespace {
+
+std::string described(const any_view& v) {
+  text s;
+  s << name(v.type);
+  s << v.dims;
+  return std::string(s.view());
+}
+std::string made_at(const function& f) { return fmt::format("; made at {}:{}", f.where.file(), f.where.line()); }
+
+// How argument i is called: its name when it has one.
+std::string argument_name(const function& f, int i) {
+  const std::string_view given = ir::leaf_name(*f.traced.inputs[static_cast<std::size_t>(i)]);
+  return given.empty() ? fmt::format("argument {}", i + 1) : std::string(given);
+}
+
+// Element types, ranks and extents of the arguments against the parameters; named extents across all of them.
+void check_arguments(const function& f, const any_view* const* views) {
+  struct binding {
+    extent_t name, value;
+    int argument;
+  };
+  std::vector<binding> bound;
+  for (int i = 0; i < f.arguments; ++i) {
+    const any_view& v = *views[i];
+    const ir::value_type& p = f.traced.inputs[static_cast<std::size_t>(i)]->type;
+    auto refuse = [&](const std::string& why) {
+      return fmt::format("call: {}: {}; given {}, the parameter is {}{}", argument_name(f, i), why, described(v),
+                         ir::to_string(p), made_at(f));
+    };
+    if (v.type != p.element) throw type_error(refuse("element types differ"));
+    check_view(v, argument_name(f, i).c_str(), access::read);
+    if (p.shape.any()) continue;
+    if (v.dims.rank != p.shape.rank) throw shape_error(refuse(fmt::format("rank {} != {}", v.dims.rank, p.shape.rank)));
+    for (int d = 0; d < p.shape.rank; ++d) {
+      const extent_t want = p.shape[d], have = v.dims[d];
+      if (want >= 0 && want != have) throw shape_error(refuse(fmt::format("extent {} != {} on axis {}", have, want, d)));
+      if (!is_named(want)) continue;
+      auto it = std::find_if(bound.begin(), bound.end(), [&](const binding& b) { return b.name == want; });
+      if (it == bound.end()) {
+        bound.push_back({want, have, i});
+      } else if (it->value != have) {
+        text n;
+        n << want;
+        throw shape_error(refuse(fmt::format("{} is {} here and {} in {}", n.view(), have, it->value,
+                                             argument_name(f, it->argument))));
+      }
+    }
+  }
+}
+
+void check_results(const function& f, const entry& e, const any_view* const* views) {
+  for (int i = 0; i < f.results; ++i) {
+    const any_view& v = *views[f.arguments + i];
+    const ir::value_type& r = e.made->results[static_cast<std::size_t>(i)];
+    const std::string what = fmt::format("result {}", i + 1);
+    if (v.type != r.element || v.dims != r.shape) {
+      const std::string text =
+          fmt::format("call: {}: given {}, the result is {}{}", what, described(v), ir::to_string(r), made_at(f));
+      if (v.type != r.element) throw type_error(text);
+      throw shape_error(text);
+    }
+    check_view(v, what.c_str(), access::write);
+    for (int k = 0; k < f.arguments + i; ++k) {
+      if (v.size == 0 || views[k]->size == 0 || !overlap(v, *views[k])) continue;
+      throw argument_error(fmt::format("call: {} overlaps {}: memory {} of {} and {} of {}{}", what,
+                                       k < f.arguments ? argument_name(f, k) : fmt::format("result {}", k - f.arguments + 1),
+                                       fmt::ptr(v.data), described(v), fmt::ptr(views[k]->data), described(*views[k]),
+                                       made_at(f)));
+    }
+  }
+}
+
+// Extents, and strides where they are not row-major: what an executable depends on.
+void append_key(std::vector<extent_t>& key, const any_view& v) {
+  key.push_back(v.dims.rank * 2 + !v.contiguous);
+  key.insert(key.end(), v.dims.begin(), v.dims.end());
+  if (!v.contiguous) key.insert(key.end(), v.strides, v.strides + v.dims.rank);
+}
+
+ir::node_ref param_value_node(const function& f, const ir::node& param) {
+  const param_value* p = f.options.params.find(ir::leaf_name(param));
+  if (!p) return {};
+  // The constant shares the elements with the set: nothing is copied.
+  auto keep = std::make_shared<const shared_ref>(p->owner());
+  return ir::make_constant(ir::constant_value(p->type(), p->dims(), std::shared_ptr<const void>(keep, p->data())),
+                           param.where);
+}
+
+// With the mutex held.
+void prepare_once(function& f) {
+  if (f.is_prepared) return;
+  const ir::graph bound = ir::bind_params(f.traced, [&](const ir::node& p) { return param_value_node(f, p); });
+  f.prepared = prepare(bound, f.settings);
+  f.is_prepared = true;
+}
+
+const entry& find_or_compile(function& f, const any_view* const* views) {
+  std::vector<extent_t> key;
+  for (int i = 0; i < f.arguments; ++i) append_key(key, *views[i]);
+  const std::lock_guard lock(f.mutex);
+  for (const entry& e : f.entries)
+    if (e.key == key) {
+      f.last.store(&e, std::memory_order_release);
+      return e;
+    }
+  const auto start = std::chrono::steady_clock::now();
+  prepare_once(f);
+  std::vector<ir::value_type> types;
+  std::vector<const extent_t*> strides;
+  for (int i = 0; i < f.arguments; ++i) {
+    types.push_back({views[i]->type, views[i]->dims});
+    strides.push_back(views[i]->contiguous ? nullptr : views[i]->strides);
+  }
+  entry e;
+  e.key = std::move(key);
+  e.made = compile(f.prepared, types, strides, f.settings);
+  for (const ir::value_type& t : e.made->arguments) e.extents.push_back(t.shape);
+  for (const ir::value_type& t : e.made->results) e.extents.push_back(t.shape);
+  f.entries.push_back(std::move(e));
+  const entry& made = f.entries.back();
+  f.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  f.compilations += made.made->report.compilations;
+  f.memory_hits += made.made->report.memory_hits;
+  f.disk_hits += made.made->report.disk_hits;
+  f.workspace = std::max(f.workspace, made.made->run.call_bytes(1));
+  f.last.store(&made, std::memory_order_release);
+  return made;
+}
+
+bool same_extents(const dims& a, const dims& b) {
+  return a.rank == b.rank && std::memcmp(a.e, b.e, sizeof(extent_t) * static_cast<std::size_t>(a.rank)) == 0;
+}
+
+// What a cached call checks: plain memory of the same extents. Whatever else is left to the full check.
+inline bool fits(const entry& e, const any_view* const* views, int n) {
+  for (int i = 0; i < n; ++i)
+    if (!is_plain(*views[i]) || !same_extents(views[i]->dims, e.extents[static_cast<std::size_t>(i)])) return false;
+  return true;
+}
+// Contiguous results that share no byte with anything.
+inline bool apart(const any_view* const* views, int arguments, int results) {
+  for (int r = arguments; r < arguments + results; ++r) {
+    const auto* begin = static_cast<const char*>(views[r]->data);
+    const char* end = begin + views[r]->size * size_of(views[r]->type);
+    for (int k = 0; k < r; ++k) {
+      const auto* other = static_cast<const char*>(views[k]->data);
+      if (begin < other + views[k]->size * size_of(views[k]->type) && other < end) return false;
+    }
+  }
+  return true;
+}
+
+void run(const function& f, const entry& e, const any_view* const* views) {
+  const int n = f.arguments + f.results;
+  void* few[max_stack_arguments];
+  std::unique_ptr<void*[]> many;
+  void** data = few;
+  if (n > max_stack_arguments) data = (many = std::make_unique<void*[]>(static_cast<std::size_t>(n))).get();
+  for (int i = 0; i < n; ++i) data[i] = views[i]->data;
+  e.made->run.run(data, data + f.arguments, f.options.executor, f.options.memory, f.settings.target.threads);
+}
+
+// Results that are not contiguous are computed beside and copied.
+void run_strided(const function& f, const entry& e, const any_view* const* views) {
+  const auto n = static_cast<std::size_t>(f.arguments + f.results);
+  std::vector<any_view> made(n);
+  std::vector<const any_view*> plain(views, views + n);
+  std::vector<std::unique_ptr<array_storage>> keep;
+  for (std::size_t i = static_cast<std::size_t>(f.arguments); i < n; ++i) {
+    if (views[i]->contiguous) continue;
+    keep.push_back(std::make_unique<array_storage>(views[i]->type, views[i]->dims, f.options.memory));
+    made[i] = keep.back()->view();
+    plain[i] = &made[i];
+  }
+  run(f, e, plain.data());
+  for (std::size_t i = static_cast<std::size_t>(f.arguments); i < n; ++i)
+    if (plain[i] != views[i]) copy_elements(*views[i], *plain[i]);
+}
+
+const entry& entry_for(function& f, const any_view* const* views) {
+  const entry* e = f.last.load(std::memory_order_acquire);
+  if (e && fits(*e, views, f.arguments)) return *e;
+  check_arguments(f, views);
+  return find_or_compile(f, views);
+}
+
+}  // namespace
+
+function_ref make_function(const node_ref* inputs, std::size_t input_count, const node_ref* outputs,
+                           std::size_t output_count, compile_options options, binding when, const loc& where) {
+  if (options.target.text().empty() && !options.target.devices().empty())
+    throw target_error("target: a map of devices is given, and there is one device: the host");
+  auto f = std::make_unique<function>(std::move(options), where);
+  f->traced.inputs.assign(inputs, inputs + input_count);
+  f->traced.outputs.assign(outputs, outputs + output_count);
+  f->arguments = static_cast<int>(input_count);
+  f->results = static_cast<int>(output_count);
+  for (const node_ref& o : f->traced.outputs)
+    if (!o) throw argument_error(fmt::format("function: a result is an empty tensor handle{}", made_at(*f)));
+  f->traced = ir::rewrite(f->traced, [](ir::node_table&, const ir::node_ref&) { return ir::node_ref(); });
+  ir::verify(f->traced);
+  if (when == binding::now) {
+    prepare_once(*f);
+  } else {
+    // Params are checked here, where the user wrote the call; what hangs on them is folded at the first call.
+    ir::bind_params(f->traced, [&](const ir::node& p) { return param_value_node(*f, p); });
+  }
+  return function_ref(f.release());
+}
+
+void call_into(function& f, const any_view* const* views) {
+  const int n = f.arguments + f.results;
+  const entry* e = f.last.load(std::memory_order_acquire);
+  if (e && fits(*e, views, n) && apart(views, f.arguments, f.results)) [[likely]]
+    return run(f, *e, views);
+  const entry& found = entry_for(f, views);
+  check_results(f, found, views);
+  bool plain = true;
+  for (int i = f.arguments; i < n; ++i) plain &= views[i]->contiguous;
+  if (plain)
+    run(f, found, views);
+  else
+    run_strided(f, found, views);
+}
+
+void call_values(function& f, const any_view* const* arguments, result_maker maker) {
+  const entry& e = entry_for(f, arguments);
+  const int n = f.arguments + f.results;
+  const any_view* few[max_stack_arguments];
+  std::unique_ptr<const any_view*[]> many;
+  const any_view** views = few;
+  if (n > max_stack_arguments) views = (many = std::make_unique<const any_view*[]>(static_cast<std::size_t>(n))).get();
+  for (int i = 0; i < f.arguments; ++i) views[i] = arguments[i];
+  for (int i = 0; i < f.results; ++i)
+    views[f.arguments + i] = &maker.make(maker.context, i, e.extents[static_cast<std::size_t>(f.arguments + i)], f.options.memory);
+  run(f, e, views);
+}
+
+call_stats stats_of(function& f) {
+  const std::lock_guard lock(f.mutex);
+  call_stats s;
+  s.compilations = f.compilations;
+  s.memory_hits = f.memory_hits;
+  s.disk_hits = f.disk_hits;
+  s.compile_seconds = f.seconds;
+  s.workspace_bytes = f.workspace;
+  if (const entry* e = f.last.load(std::memory_order_acquire))
+    s.kernels = static_cast<std::int64_t>(e->made->report.kernels.size());
+  return s;
+}
+
+ir::graph graph_of(function& f) { return f.traced; }
+
+explanation explain(function& f) {
+  const std::lock_guard lock(f.mutex);
+  const entry* e = f.last.load(std::memory_order_acquire);
+  std::string s = fmt::format("function made at {}:{}\n", f.where.file(), f.where.line());
+  if (!e) return explanation(s + "not compiled yet: it compiles at its first call\n" + ir::to_string(f.traced));
+  const compiled_graph& g = *e->made;
+  for (std::size_t i = 0; i < g.arguments.size(); ++i)
+    s += fmt::format("{}{} {}", i ? ", " : "arguments ", argument_name(f, static_cast<int>(i)), ir::to_string(g.arguments[i]));
+  for (std::size_t i = 0; i < g.results.size(); ++i) s += fmt::format("{}{}", i ? ", " : "\nresults ", ir::to_string(g.results[i]));
+  s += fmt::format("\n{} kernels, workspace {} bytes, constants {} bytes\n", g.report.kernels.size(), g.run.workspace_bytes,
+                   g.report.constant_bytes);
+  for (std::size_t i = 0; i < g.report.kernels.size(); ++i) {
+    const compile_report::kernel& k = g.report.kernels[i];
+    s += fmt::format("\n{}. {}: reads {} bytes, writes {} bytes, {} parallel trips, predicted {:.1f} us\n{}", i + 1, k.name,
+                     k.bytes_read, k.bytes_written, k.extent, static_cast<double>(k.nanoseconds) / 1e3, k.loops);
+  }
+  return explanation(s);
+}
+
+node_ref emit_argument(int index, dtype d, const dims& s, const loc& w) {
+  return ir::make_input(fmt::format("argument {}", index), d, s, w);
+}
+
+}  // namespace tenon::detail

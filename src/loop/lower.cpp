@@ -1,0 +1,270 @@
+#include "loop/lower.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "graph/op_def.hpp"
+#include "loop/evaluate.hpp"
+#include "loop/lower_context.hpp"
+#include "loop/lower_program.hpp"
+#include "ops/leaf.hpp"
+
+namespace tenon::ir {
+namespace {
+
+// Extents up to this stay numbers in the code: windows, small channel counts. Larger ones are symbols, so that one kernel
+// serves many sizes.
+constexpr extent_t largest_literal = 8;
+
+class lowering {
+ public:
+  lowering(const fusion& f, const group& g, const std::function<const extent_t*(const node&)>& strides)
+      : fusion_(f), group_(g), strides_(strides), inlined_(g.inlined.begin(), g.inlined.end()) {
+    inlined_.insert(g.root);
+    result_.kernel.name = readable_name();
+    collapse_axes();
+  }
+
+  computation run(std::span<const node* const> results) {
+    const node& root = *group_.root;
+    if (root.op->kind == op_kind::program) return program(results);
+    expr_arena& a = arena();
+    std::vector<expr_ref> at;
+    for (extent_t e : shape_of(root)) {
+      const expr_ref extent = extent_expr(e);
+      result_.axes.push_back({e == 1 ? a.index(0) : a.fresh_variable(), extent, e});
+      at.push_back(result_.axes.back().variable);
+    }
+    const expr_ref value = a.cast(root.type.element, element(root, at, a.boolean(true)));
+    result_.value = value;
+    // Reading comes first, so that the result is the last parameter.
+    result_.output = add_parameter(root, root, "y");
+    result_.kernel.buffers[result_.output].written = true;
+    return std::move(result_);
+  }
+
+ private:
+  expr_arena& arena() { return result_.kernel.make(); }
+
+  std::string readable_name() const {
+    std::string s;
+    std::string_view last;
+    for (const node* n : group_.inlined) {
+      if (n->op->kind == op_kind::leaf || n->op->name == last) continue;
+      last = n->op->name;
+      s += std::string(last) + "_";
+      if (s.size() > 48) break;
+    }
+    return s + std::string(group_.root->op->name);
+  }
+
+  // Maps of contiguous operands run over fewer, longer axes: neighbours that every value has whole or not at all are one.
+  void collapse_axes() {
+    const node& root = *group_.root;
+    const int rank = root.type.shape.rank;
+    merged_with_next_.assign(static_cast<std::size_t>(rank), false);
+    std::vector<const node*> values(group_.inlined.begin(), group_.inlined.end());
+    values.push_back(&root);
+    for (const node* n : values)
+      if (n->op->kind != op_kind::map) return;
+    const std::size_t nodes = values.size();
+    for (std::size_t i = 0; i < nodes; ++i)
+      for (const node_ref& o : values[i]->operands) values.push_back(o.get());
+    for (int d = 0; d + 1 < rank; ++d)
+      merged_with_next_[d] = std::all_of(values.begin(), values.end(), [&](const node* v) {
+        const dims s = aligned(v->type.shape, rank);
+        const dims& r = root.type.shape;
+        if (s[d] == 1 && s[d + 1] == 1) return true;
+        if (s[d] != r[d] || s[d + 1] != r[d + 1]) return false;
+        const extent_t* strides = v->op->kind == op_kind::leaf ? strides_(*v) : nullptr;
+        const int skip = rank - v->type.shape.rank;
+        if (!strides) return true;
+        return d >= skip && strides[d - skip] == strides[d + 1 - skip] * s[d + 1];
+      });
+    collapsed_ = true;
+  }
+  static dims aligned(const dims& s, int rank) {
+    dims r;
+    for (int i = s.rank; i < rank; ++i) r.push_back(1);
+    for (extent_t e : s) r.push_back(e);
+    return r;
+  }
+  // The extents of a value inside this kernel.
+  dims shape_of(const node& n) const {
+    if (!collapsed_) return n.type.shape;
+    const int rank = group_.root->type.shape.rank;
+    const dims s = aligned(n.type.shape, rank);
+    dims r;
+    extent_t run = 1;
+    for (int d = 0; d < rank; ++d) {
+      run *= s[d];
+      if (merged_with_next_[d]) continue;
+      r.push_back(run);
+      run = 1;
+    }
+    return r;
+  }
+  std::vector<expr_ref> strides_of(const node& n) {
+    const extent_t* given = n.op->kind == op_kind::leaf ? strides_(n) : nullptr;
+    std::vector<expr_ref> r;
+    if (!given) return r;
+    if (!collapsed_) {
+      for (int d = 0; d < n.type.shape.rank; ++d) r.push_back(stride_expr(given[d]));
+      return r;
+    }
+    const int rank = group_.root->type.shape.rank, skip = rank - n.type.shape.rank;
+    for (int d = 0; d < rank; ++d)
+      if (!merged_with_next_[d]) r.push_back(d < skip ? arena().index(0) : stride_expr(given[d - skip]));
+    return r;
+  }
+
+  expr_ref extent_expr(extent_t e) { return e <= largest_literal ? arena().index(e) : symbol(e); }
+  expr_ref stride_expr(extent_t s) { return s >= 0 && s <= 1 ? arena().index(s) : symbol(s); }
+  expr_ref symbol(std::int64_t value) {
+    auto& values = result_.symbol_values;
+    const auto it = std::find(values.begin(), values.end(), value);
+    const auto id = it - values.begin();
+    if (it == values.end()) {
+      values.push_back(value);
+      result_.kernel.symbols.push_back(fmt::format("n{}", id));
+    }
+    return arena().symbol(id);
+  }
+
+  std::int64_t add_parameter(const node& value, const node& stored, std::string name) {
+    std::vector<expr_ref> extents;
+    for (extent_t e : shape_of(value)) extents.push_back(extent_expr(e));
+    const std::int64_t id =
+        result_.kernel.add_buffer(std::move(name), value.type.element, scope::parameter, std::move(extents), strides_of(value));
+    result_.parameters.push_back({&value, &stored});
+    return id;
+  }
+  std::int64_t buffer_of(const node& value) {
+    const auto [it, fresh] = buffers_.try_emplace(&value, 0);
+    if (fresh) it->second = add_parameter(value, *fusion_.storage(&value), fmt::format("x{}", result_.parameters.size()));
+    return it->second;
+  }
+
+  lower_operand operand(const node& value) {
+    lower_operand o;
+    o.type = value.type.element;
+    for (extent_t e : shape_of(value)) o.extents.push_back(extent_expr(e));
+    o.read = [this, &value](std::span<const expr_ref> at, expr_ref mask) { return element(value, at, mask); };
+    return o;
+  }
+  lower_operand described(const value_type& t, const dims& shape) {
+    lower_operand o;
+    o.type = t.element;
+    for (extent_t e : shape) o.extents.push_back(extent_expr(e));
+    return o;
+  }
+
+  // Element `at` of a value: a literal, a load, or the expression of the operator that makes it.
+  expr_ref element(const node& n, std::span<const expr_ref> at, expr_ref mask) {
+    if (is_splat(n)) return literal(n);
+    if (!inlined_.contains(&n)) {
+      std::vector<expr_ref> clipped(at.begin(), at.end());
+      const dims s = shape_of(n);
+      for (int d = 0; d < s.rank; ++d)
+        if (s[d] == 1) clipped[d] = arena().index(0);
+      return arena().load(n.type.element, buffer_of(n), clipped, mask);
+    }
+    std::vector<expr_ref> key(at.begin(), at.end());
+    key.push_back(mask);
+    auto& known = done_[&n];
+    if (auto it = known.find(key); it != known.end()) return it->second;
+    const expr_ref e = n.op->kind == op_kind::map ? map(n, at, mask) : computed(n, at, mask);
+    done_[&n].emplace(std::move(key), e);
+    return e;
+  }
+
+  expr_ref map(const node& n, std::span<const expr_ref> at, expr_ref mask) {
+    std::vector<expr_ref> x;
+    for (const node_ref& o : n.operands) {
+      const dims s = shape_of(*o);
+      std::vector<expr_ref> i;  // broadcasting: the last axes, 0 where the operand has one element
+      for (int d = 0; d < s.rank; ++d)
+        i.push_back(s[d] == 1 ? arena().index(0) : at[at.size() - static_cast<std::size_t>(s.rank) + d]);
+      x.push_back(arena().cast(compute_type(o->type.element), element(*o, i, mask)));
+    }
+    return n.op->scalar(arena(), n.attrs.get(), x);
+  }
+
+  expr_ref computed(const node& n, std::span<const expr_ref> at, expr_ref mask) {
+    std::vector<lower_operand> in;
+    for (const node_ref& o : n.operands) in.push_back(operand(*o));
+    lower_context c(arena(), std::move(in), {described(n.type, shape_of(n))}, n.op->main_operand, mask);
+    return n.op->compute(c, n.attrs.get(), at);
+  }
+
+  expr_ref literal(const node& n) {
+    const constant_value& v = constant_of(n);
+    const int bytes = size_of(v.type());
+    std::int64_t bits = 0;
+    std::memcpy(&bits, v.data(), static_cast<std::size_t>(bytes));
+    if (is_signed_integer(v.type()) && bytes < 8) bits = bits << (64 - 8 * bytes) >> (64 - 8 * bytes);
+    return arena().constant_bits(v.type(), bits);
+  }
+
+  computation program(std::span<const node* const> results) {
+    const node& root = *group_.root;
+    std::vector<lower_operand> in, out;
+    for (const node_ref& o : root.operands) {
+      if (!is_splat(*o)) buffer_of(*o);
+      in.push_back(operand(*o));
+    }
+    std::vector<std::int64_t> out_buffers;
+    for (int i = 0; i < root.results(); ++i) {
+      const value_type& t = i == 0 ? root.type : root.more[static_cast<std::size_t>(i) - 1];
+      const node& stored = root.more.empty() ? root : *results[static_cast<std::size_t>(i)];
+      out_buffers.push_back(add_parameter(stored, stored, fmt::format("y{}", i)));
+      result_.kernel.buffers[out_buffers.back()].written = true;
+      out.push_back(described(t, t.shape));
+    }
+    lower_program p(result_.kernel, std::move(in), std::move(out), root.op->main_operand, out_buffers);
+    root.op->program(p, root.attrs.get());
+    result_.kernel.body = p.finish();
+    return std::move(result_);
+  }
+
+  const fusion& fusion_;
+  const group& group_;
+  const std::function<const extent_t*(const node&)>& strides_;
+  std::unordered_set<const node*> inlined_;
+  computation result_;
+  std::vector<bool> merged_with_next_;
+  bool collapsed_ = false;
+  std::unordered_map<const node*, std::int64_t> buffers_;
+  std::unordered_map<const node*, std::map<std::vector<expr_ref>, expr_ref>> done_;
+};
+
+}  // namespace
+
+std::int64_t computation::at_call(expr_ref e) const {
+  std::unordered_map<expr_ref, std::int64_t> value;
+  const expr_ref roots[] = {e};
+  for (expr_ref x : post_order(roots)) {
+    if (x->is(expr_kind::symbol)) {
+      value[x] = symbol_values[static_cast<std::size_t>(x->payload)];
+    } else if (x->is(expr_kind::constant)) {
+      value[x] = x->payload;
+    } else {
+      std::vector<std::int64_t> in;
+      for (expr_ref o : x->operands) in.push_back(value.at(o));
+      value[x] = evaluate(x->op, x->type, x->operands.back()->type, in);
+    }
+  }
+  return value.at(e);
+}
+
+computation lower(const fusion& f, const group& g, const std::function<const extent_t*(const node&)>& strides,
+                  std::span<const node* const> results) {
+  return lowering(f, g, strides).run(results);
+}
+
+}  // namespace tenon::ir

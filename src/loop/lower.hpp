@@ -1,0 +1,38 @@
+// From a fused group of the graph to a computation: one element of the result as an expression over buffers.
+#pragma once
+#include <vector>
+
+#include "graph/fuse.hpp"
+#include "loop/kernel.hpp"
+
+namespace tenon::ir {
+
+/// What a kernel computes, before any loop exists: for every point of `axes`, buffers[output][axes] = value.
+struct computation {
+  struct axis {
+    expr_ref variable;  ///< the constant 0 when the extent is 1
+    expr_ref extent;    ///< a number or a symbol
+    extent_t size;      ///< at this call
+  };
+  struct parameter {
+    const node* value;   ///< as the kernel sees it: its extents are the buffer's
+    const node* stored;  ///< whose buffer it is
+  };
+
+  ir::kernel kernel;                        ///< buffers and symbols; a program's body too, else none yet
+  std::vector<parameter> parameters;        ///< in the order of the kernel's buffers; results last
+  std::vector<std::int64_t> symbol_values;  ///< at this call
+  std::vector<axis> axes;
+  expr_ref value = nullptr;  ///< in the stored type, `reduce` inside; null for programs
+  std::int64_t output = 0;   ///< buffer
+
+  /// The number that an expression over symbols is at this call.
+  std::int64_t at_call(expr_ref) const;
+};
+
+/// `strides` gives the element strides of an input that is not contiguous, null else. `results` are the projections of a
+/// root with several results (else unused).
+computation lower(const fusion&, const group&, const std::function<const extent_t*(const node&)>& strides,
+                  std::span<const node* const> results);
+
+}  // namespace tenon::ir

@@ -1,0 +1,12 @@
+// The passes over kernels, each in its file of src/loop/passes.
+#pragma once
+#include "loop/kernel.hpp"
+
+namespace tenon::ir {
+
+/// Replaces math functions by primitive operations, before code generation. f32: the polynomials of loop/math, without
+/// one through f64; f64 functions stay (code calls the runtime's). Integer pow becomes multiplications. Without `fused`
+/// (a machine that has no fma) an f32 fma is a product and a sum in f64, rounded once more.
+void expand_math(kernel&, bool fused = true);
+
+}  // namespace tenon::ir

@@ -1,0 +1,52 @@
+// The whole compilation: from a traced graph to an executable. src/pipeline.cpp is the list of what happens.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "codegen/target.hpp"
+#include "graph/passes.hpp"
+#include "runtime/disk_cache.hpp"
+#include "runtime/executable.hpp"
+#include "tenon/dsl/options.hpp"
+
+namespace tenon {
+
+/// Options, read and checked once per callable.
+struct compile_settings {
+  codegen::target_spec target;
+  int opt_level = 3;
+  pass_context context;
+  runtime::disk_cache disk;
+
+  /// Throws argument_error or target_error with the value that is not understood.
+  explicit compile_settings(const compile_options&);
+};
+
+/// What happened: for stats() and explain().
+struct compile_report {
+  std::int64_t compilations = 0, memory_hits = 0, disk_hits = 0;
+  struct kernel {
+    std::string name, loops;  ///< loops: the scheduled loop nest as text; empty for native
+    std::int64_t extent = 1, nanoseconds = 0;
+    std::int64_t bytes_read = 0, bytes_written = 0;
+  };
+  std::vector<kernel> kernels;
+  std::int64_t constant_bytes = 0;
+};
+
+/// An executable with the types of its arguments and results.
+struct compiled_graph {
+  std::vector<ir::value_type> arguments, results;
+  runtime::executable run;
+  compile_report report;
+};
+
+/// The passes that do not need a call's extents: everything that hangs on params alone is done once.
+ir::graph prepare(const ir::graph&, const compile_settings&);
+/// Compiles for arguments of these types. `strides` gives argument i's element strides where it is not contiguous, null
+/// else.
+std::unique_ptr<const compiled_graph> compile(const ir::graph& prepared, std::span<const ir::value_type> arguments,
+                                              const std::vector<const extent_t*>& strides, const compile_settings&);
+
+}  // namespace tenon

@@ -1,0 +1,237 @@
+// Maps and reductions: each reduction at the outermost loop where all that it depends on is known, so that reductions
+// share the loops outside them; the unit-stride axis vectorised; the outer axes parallel.
+#include <algorithm>
+#include <unordered_set>
+
+#include "loop/evaluate.hpp"
+#include "schedule/rules.hpp"
+
+namespace tenon::schedule {
+
+using namespace ir;
+namespace {
+
+// Elements of one parallel piece of a map without outer axes.
+constexpr std::int64_t block_elements = 16384;
+// Outer axes are made one parallel loop until it has this many trips; the rest stay plain loops, without divisions.
+constexpr std::int64_t enough_trips = 16;
+
+class nest {
+ public:
+  nest(computation& c, const machine_model& m) : c_(c), a_(c.kernel.make()), lanes_(lanes_for(c, m)) {
+    for (const computation::axis& x : c.axes)
+      if (x.variable->is(expr_kind::variable)) axes_.push_back(&x);
+    const expr_ref roots[] = {c.value};
+    for (expr_ref e : post_order(roots))
+      if (e->is(expr_kind::reduce)) reductions_.push_back(e);
+    for (expr_ref r : reductions_) level_[r] = level_of(r);
+    vector_axis_ = !axes_.empty() && lanes_ > 1 && !rows_are_dense();
+  }
+
+  stmt_ref build() {
+    const int rank = static_cast<int>(axes_.size());
+    const int outer = vector_axis_ ? rank - 1 : rank;
+    if (rank == 0) return inside(0);
+    if (outer == 0) return blocks();
+    int fused = 1;
+    for (std::int64_t trips = axes_[0]->size; fused < outer && trips < enough_trips; ++fused) trips *= axes_[fused]->size;
+    std::vector<expr_ref> extents;
+    for (int d = 0; d < fused; ++d) extents.push_back(axes_[d]->extent);
+    const fused_loop f = fuse_loops(a_, extents);
+    std::vector<std::pair<expr_ref, expr_ref>> at;
+    for (int d = 0; d < fused; ++d) at.emplace_back(axes_[d]->variable, f.indices[d]);
+    const stmt_ref body = substituted(inside(fused), at);
+    return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, body});
+  }
+
+ private:
+  // Loops that a reduction must be inside of: all up to the innermost axis that it mentions.
+  int level_of(expr_ref r) {
+    int level = 0;
+    const expr_ref roots[] = {r};
+    for (expr_ref e : post_order(roots))
+      for (std::size_t d = 0; d < axes_.size(); ++d)
+        if (e == axes_[d]->variable) level = std::max(level, static_cast<int>(d) + 1);
+    return level;
+  }
+  // The stride of a load in one variable: 0 or 1, else -1.
+  int stride(expr_ref load, expr_ref variable) {
+    const expr_ref v[] = {variable};
+    const affine_form f = affine(a_, linear_index(a_, c_.kernel.buffers[load->payload], load->indices()), v);
+    return !f.ok ? -1 : f.coefficients[0]->is_constant(0) ? 0 : f.coefficients[0]->is_constant(1) ? 1 : -1;
+  }
+  template <class F>
+  void each_load(expr_ref root, F f) {
+    const expr_ref roots[] = {root};
+    for (expr_ref e : post_order(roots))
+      if (e->is(expr_kind::load)) f(e);
+  }
+  // Whether a reduction inside the last axis reads its rows with unit stride and the axis with a larger one: then lanes go
+  // along the rows.
+  bool rows_are_dense() {
+    bool dense = false;
+    for (expr_ref r : reductions_) {
+      if (level_[r] < static_cast<int>(axes_.size())) continue;
+      each_load(r->body(), [&](expr_ref e) {
+        if (stride(e, axes_.back()->variable) != -1) return;
+        for (int i = 0; i < r->loops(); ++i) dense |= stride(e, r->loop_variable(i)) == 1 && long_enough(r->loop_extent(i));
+      });
+    }
+    return dense;
+  }
+  bool long_enough(expr_ref extent) { return c_.at_call(extent) * 2 > lanes_; }
+
+  stmt_ref substituted(const stmt_ref& s, const std::vector<std::pair<expr_ref, expr_ref>>& at) {
+    if (at.empty()) return s;
+    return map_operands_deep(s, [&](expr_ref e) { return a_.substitute(e, at); });
+  }
+  static stmt_ref map_operands_deep(const stmt_ref& s, const std::function<expr_ref(expr_ref)>& f) {
+    if (!s) return s;
+    stmt_ref own = map_operands(s, f);
+    stmt copy = *own;
+    if (auto* b = std::get_if<block>(&copy.v)) {
+      for (stmt_ref& x : b->list) x = map_operands_deep(x, f);
+    } else if (auto* l = std::get_if<loop>(&copy.v)) {
+      l->body = map_operands_deep(l->body, f);
+    } else if (auto* c = std::get_if<branch>(&copy.v)) {
+      c->then = map_operands_deep(c->then, f);
+      c->otherwise = map_operands_deep(c->otherwise, f);
+    } else {
+      return own;
+    }
+    return make_stmt(std::move(copy));
+  }
+
+  // Everything inside the first `level` axes.
+  stmt_ref inside(int level) {
+    std::vector<stmt_ref> list;
+    const int rank = static_cast<int>(axes_.size());
+    for (expr_ref r : reductions_) {
+      if (done_.contains(r) || !ready(r, level)) continue;
+      reduce(r, list, !vector_axis_ || level < rank);
+    }
+    if (level == rank) {
+      list.push_back(make_stmt(store{c_.output, point(), resolved(c_.value), a_.boolean(true)}));
+    } else {
+      const bool vector = vector_axis_ && level + 1 == rank;
+      const computation::axis& x = *axes_[static_cast<std::size_t>(level)];
+      list.push_back(make_stmt(loop{x.variable, a_.index(0), x.extent, vector ? loop_kind::vectorized : loop_kind::serial,
+                                    vector ? lanes_ : 1, inside(level + 1)}));
+    }
+    return make_block(std::move(list));
+  }
+  // A map with one axis: blocks in parallel, each a vector loop with its own end.
+  stmt_ref blocks() {
+    std::vector<stmt_ref> list;
+    for (expr_ref r : reductions_)
+      if (ready(r, 0)) return inside(0);  // a reduction of everything comes first: one piece
+    const computation::axis& x = *axes_[0];
+    const expr_ref size = a_.index(block_elements), b = a_.fresh_variable();
+    const expr_ref begin = a_.mul(b, size), end = a_.min(a_.add(begin, size), x.extent);
+    const stmt_ref body = make_stmt(loop{x.variable, begin, end, loop_kind::vectorized, lanes_, inside(1)});
+    const expr_ref count = a_.div(a_.add(x.extent, a_.index(block_elements - 1)), size);
+    return make_stmt(loop{b, a_.index(0), count, loop_kind::parallel, 1, body});
+  }
+
+  // All reductions inside it that do not need its own loops are done, and its axes are open.
+  bool ready(expr_ref r, int level) {
+    if (level_[r] > level) return false;
+    // One that mentions the loops of a reduction around it is made inside that one.
+    for (expr_ref around : reductions_) {
+      if (around == r) continue;
+      for (int i = 0; i < around->loops(); ++i)
+        if (contains(r, [&](expr_ref e) { return e == around->loop_variable(i); })) return false;
+    }
+    return true;
+  }
+
+  void reduce(expr_ref r, std::vector<stmt_ref>& list, bool may_vectorize) {
+    done_.insert(r);
+    const bool arg = is_arg(r->reducer());
+    const dtype t = arg ? r->body()->type : r->type;
+    const std::int64_t best = c_.kernel.add_buffer("acc", t, scope::local, {});
+    if (arg) c_.kernel.add_buffer("at", i64, scope::local, {});
+    list.push_back(make_stmt(declare{best}));
+    if (arg) list.push_back(make_stmt(declare{best + 1}));
+    list.push_back(make_stmt(store{best, {}, start(r->reducer(), t), a_.boolean(true)}));
+    if (arg) list.push_back(make_stmt(store{best + 1, {}, a_.index(0), a_.boolean(true)}));
+
+    // The innermost loop is one with unit stride where there is one.
+    std::vector<int> order;
+    for (int i = 0; i < r->loops(); ++i) order.push_back(i);
+    int dense = -1;
+    bool scattered = false;
+    each_load(r->body(), [&](expr_ref e) {
+      for (int i = 0; i < r->loops(); ++i)
+        if (stride(e, r->loop_variable(i)) == 1) dense = i;
+    });
+    if (dense >= 0) {
+      std::rotate(order.begin() + dense, order.begin() + dense + 1, order.end());
+      each_load(r->body(), [&](expr_ref e) { scattered |= stride(e, r->loop_variable(dense)) == -1; });
+    }
+    const bool vector = may_vectorize && lanes_ > 1 && dense >= 0 && !scattered && long_enough(r->loop_extent(dense));
+
+    std::vector<stmt_ref> body;
+    for (expr_ref inner : reductions_)
+      if (!done_.contains(inner) && contains(r->body(), [&](expr_ref e) { return e == inner; }))
+        reduce(inner, body, may_vectorize && !vector);
+    const expr_ref position = arg ? r->loop_variable(0) : nullptr;
+    body.push_back(make_stmt(update{r->reducer(), best, {}, resolved(r->body()), a_.boolean(true), position}));
+    stmt_ref s = make_block(std::move(body));
+    for (std::size_t k = order.size(); k-- > 0;) {
+      const int i = order[k];
+      const bool lanes = vector && k + 1 == order.size();
+      s = make_stmt(loop{r->loop_variable(i), a_.index(0), r->loop_extent(i),
+                         lanes ? loop_kind::vectorized : loop_kind::serial, lanes ? lanes_ : 1, s});
+    }
+    list.push_back(std::move(s));
+    made_[r] = a_.load(arg ? i64 : t, arg ? best + 1 : best, {});
+  }
+  expr_ref start(reducer r, dtype t) {
+    const reducer best = r == reducer::argmax ? reducer::max : r == reducer::argmin ? reducer::min : r;
+    return a_.constant_bits(t, identity(best, t));
+  }
+  // The expression with finished reductions replaced by their results, the outermost first: what is inside one that is
+  // finished is not looked at.
+  expr_ref resolved(expr_ref root) {
+    std::unordered_map<expr_ref, expr_ref> map;
+    std::vector<std::pair<expr_ref, bool>> stack{{root, false}};
+    while (!stack.empty()) {
+      const auto [e, operands_done] = stack.back();
+      stack.pop_back();
+      if (map.contains(e)) continue;
+      if (const auto it = made_.find(e); it != made_.end()) {
+        map[e] = it->second;
+      } else if (!operands_done) {
+        stack.emplace_back(e, true);
+        for (expr_ref o : e->operands) stack.emplace_back(o, false);
+      } else {
+        std::vector<expr_ref> operands;
+        for (expr_ref o : e->operands) operands.push_back(map.at(o));
+        map[e] = a_.with_operands(e, operands);
+      }
+    }
+    return map.at(root);
+  }
+  std::vector<expr_ref> point() const {
+    std::vector<expr_ref> p;
+    for (const computation::axis& x : c_.axes) p.push_back(x.variable);
+    return p;
+  }
+
+  computation& c_;
+  expr_arena& a_;
+  int lanes_;
+  bool vector_axis_ = false;
+  std::vector<const computation::axis*> axes_;
+  std::vector<expr_ref> reductions_;  // inner before outer
+  std::unordered_map<expr_ref, int> level_;
+  std::unordered_set<expr_ref> done_;
+  std::unordered_map<expr_ref, expr_ref> made_;
+};
+
+}  // namespace
+
+void schedule_loops(computation& c, const machine_model& m) { c.kernel.body = nest(c, m).build(); }
+
+}  // namespace tenon::schedule

@@ -1,0 +1,79 @@
+#include "schedule/rules.hpp"
+
+#include <algorithm>
+
+namespace tenon::schedule {
+
+using namespace ir;
+
+int lanes_for(const computation& c, const machine_model& m) {
+  int bytes = size_of(compute_type(c.kernel.buffers[c.output].type));
+  const expr_ref roots[] = {c.value};
+  for (expr_ref e : post_order(roots)) {
+    if (e->is(expr_kind::load)) bytes = std::max(bytes, size_of(compute_type(e->type)));
+    if (e->is(expr_kind::apply) && is_float(e->type)) bytes = std::max(bytes, size_of(e->type));
+  }
+  return std::max(1, m.vector_bits / 8 / std::max(bytes, 1) / (bytes < 4 ? 4 / bytes : 1));
+}
+
+fused_loop fuse_loops(expr_arena& a, const std::vector<expr_ref>& extents) {
+  fused_loop f;
+  f.extent = a.index(1);
+  for (expr_ref e : extents) f.extent = a.mul(f.extent, e);
+  f.variable = a.fresh_variable();
+  expr_ref rest = f.variable;
+  for (std::size_t d = 0; d < extents.size(); ++d) {
+    expr_ref below = a.index(1);
+    for (std::size_t e = d + 1; e < extents.size(); ++e) below = a.mul(below, extents[e]);
+    const bool last = d + 1 == extents.size();
+    f.indices.push_back(last ? rest : a.div(rest, below));
+    if (!last) rest = a.mod(rest, below);
+  }
+  return f;
+}
+
+namespace {
+
+// Scalar operations for one point of the axes, loops of reductions counted out.
+double work(const computation& c, expr_ref root) {
+  double total = 0;
+  std::vector<std::pair<expr_ref, double>> stack{{root, 1}};
+  std::unordered_map<expr_ref, double> seen;
+  while (!stack.empty()) {
+    auto [e, times] = stack.back();
+    stack.pop_back();
+    if (auto [it, fresh] = seen.try_emplace(e, times); !fresh) continue;
+    if (e->is(expr_kind::reduce)) {
+      for (int i = 0; i < e->loops(); ++i) times *= static_cast<double>(c.at_call(e->loop_extent(i)));
+      stack.emplace_back(e->body(), times);
+      continue;
+    }
+    const bool math = e->is(expr_kind::apply) && e->op >= prim::exp && e->op <= prim::erf;
+    if (!is_integer(e->type) || e->is(expr_kind::load)) total += math ? 20 * times : times;
+    for (expr_ref o : e->operands) stack.emplace_back(o, times);
+  }
+  return total;
+}
+
+}  // namespace
+
+launch schedule_default(computation& c, const machine_model& m) {
+  launch l;
+  if (!c.value) {
+    // A program's trips are not known; each parallel one is taken for a row of some hundred steps.
+    l.nanoseconds = 1000;
+  } else {
+    double points = 1;
+    for (const computation::axis& x : c.axes) points *= static_cast<double>(x.size);
+    // About two vector operations a nanosecond.
+    l.nanoseconds = static_cast<std::int64_t>(points * work(c, c.value) / (2.0 * lanes_for(c, m)));
+    if (!schedule_contraction(c, m)) schedule_loops(c, m);
+  }
+  visit(c.kernel.body, [&](const stmt& s) {
+    if (const auto* p = std::get_if<loop>(&s.v); p && p->kind == loop_kind::parallel) l.extent = c.at_call(p->end);
+  });
+  if (!c.value) l.nanoseconds *= l.extent;
+  return l;
+}
+
+}  // namespace tenon::schedule
