@@ -139,9 +139,7 @@ ir::node_ref param_value_node(const function& f, const ir::node& param) {
   const param_value* p = f.options.params.find(ir::leaf_name(param));
   if (!p) return {};
   // The constant shares the elements with the set: nothing is copied.
-  auto keep = std::make_shared<const shared_ref>(p->owner());
-  return ir::make_constant(ir::constant_value(p->type(), p->dims(), std::shared_ptr<const void>(keep, p->data())),
-                           param.where);
+  return ir::make_constant(ir::constant_value(p->type(), p->dims(), share(*p)), param.where);
 }
 
 // With the mutex held.
@@ -227,7 +225,7 @@ void run_strided(const function& f, const entry& e, const any_view* const* views
   for (std::size_t i = static_cast<std::size_t>(f.arguments); i < n; ++i) {
     if (views[i]->contiguous) continue;
     keep.push_back(std::make_unique<array_storage>(views[i]->type, views[i]->dims, f.options.memory));
-    made[i] = keep.back()->view();
+    made[i] = keep.back()->get();
     plain[i] = &made[i];
   }
   run(f, e, plain.data());

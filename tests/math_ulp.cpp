@@ -153,6 +153,10 @@ std::vector<float> special_inputs() {
     float v = list[i];
     for (float near : {std::nextafterf(v, inf), std::nextafterf(v, 0.0f)}) list.push_back(near);
   }
+  // The f32 values next to multiples of pi/2, per group of digits of 2/pi: they need all the digits that are used.
+  for (float v : {10741887 * 0x1p11f, 8895696 * 0x1p34f, 16367173 * 0x1p72f, 16367173 * 0x1p74f, 12438944 * 0x1p103f}) {
+    list.push_back(v);
+  }
   for (std::size_t i = 0, n = list.size(); i < n; ++i) list.push_back(-list[i]);
   return list;
 }

@@ -34,9 +34,7 @@ std::uint64_t hash_of(const index_load_attrs& a) {
   return mix(mix(hash_of(a.indices), hash_of(a.type)), static_cast<std::uint64_t>(a.operand));
 }
 std::uint64_t hash_of(const index_value_attrs& a) { return hash_of(a.index); }
-std::uint64_t hash_of(const index_reduce_attrs& a) {
-  return mix(hash_of(a.axes), static_cast<std::uint64_t>(a.how));
-}
+std::uint64_t hash_of(const index_reduce_attrs& a) { return mix(hash_of(a.axes), static_cast<std::uint64_t>(a.how)); }
 std::uint64_t hash_of(const compute_attrs& a) {
   return mix(mix(mix(hash_of(a.axes), hash_of(a.operands)), static_cast<std::uint64_t>(a.rank)), a.body->hash);
 }
@@ -157,15 +155,16 @@ const op_def& index_reduce_definition() {
   return d;
 }
 const op_def& compute_definition() {
-  static const op_def d{.name = "compute",
-                        .kind = op_kind::reduction,
-                        .min_operands = 0,
-                        .max_operands = 64,
-                        .attrs = &attrs_definition<compute_attrs>(),
-                        .shape = [](const void* a, detail::shapes s) { return extents_of(as<compute_attrs>(a), s).result; },
-                        .types = operand_types<compute_attrs>,
-                        .compute = lower_compute,
-                        .native = [](const void*, detail::dtypes) -> native_fn { return run_compute; }};
+  static const op_def d{
+      .name = "compute",
+      .kind = op_kind::reduction,
+      .min_operands = 0,
+      .max_operands = 64,
+      .attrs = &attrs_definition<compute_attrs>(),
+      .shape = [](const void* a, detail::shapes s) { return extents_of(as<compute_attrs>(a), s).result; },
+      .types = operand_types<compute_attrs>,
+      .compute = lower_compute,
+      .native = [](const void*, detail::dtypes) -> native_fn { return run_compute; }};
   return d;
 }
 
@@ -185,7 +184,6 @@ std::vector<node_ref> expand_elementwise(const void* attrs, std::span<const node
       made[n] = make_node(*n->op, n->attrs, std::move(in), where);
     }
   }
-  // A body that leaves operands out still has the shape of all of them: nothing is added where it has it already.
   return {made.at(a.body.get())};
 }
 
@@ -237,9 +235,8 @@ node_ref expanded_body(const node_ref& body, std::string_view what) {
       if (n->type.shape != dims{} || n->results() != 1 ||
           !(leaf || n->op->kind == op_kind::map || n->op->kind == op_kind::library ||
             n->op == &index_reduce_definition()))
-        throw argument_error(std::string(what) + ": '" + std::string(n->op->name) +
-                             "' is no function of scalars; at " + n->where.file() + ":" +
-                             std::to_string(n->where.line()));
+        throw argument_error(std::string(what) + ": '" + std::string(n->op->name) + "' is no function of scalars; at " +
+                             n->where.file() + ":" + std::to_string(n->where.line()));
       if (leaf) {
         made[n] = table.unique(node_ref(n));
       } else if (n->op->kind == op_kind::library) {
@@ -258,6 +255,14 @@ node_ref expanded_body(const node_ref& body, std::string_view what) {
 
 namespace tenon::detail {
 
+namespace {
+bool is_identifier(std::string_view s) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  return !s.empty() && letter(s[0]) &&
+         std::all_of(s.begin(), s.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+}
+}  // namespace
+
 node_ref emit_scalar_argument(int index, const node_ref& operand, const loc& where) {
   const ir::argument_attrs attrs{index, operand ? operand->type.element : any_dtype};
   return ir::make_node(ir::argument_definition(), std::make_shared<ir::argument_attrs>(attrs), {}, where);
@@ -266,11 +271,23 @@ node_ref emit_scalar_argument(int index, const node_ref& operand, const loc& whe
 node_ref emit_elementwise(std::string_view name, const node_ref& body, const node_ref* operands, int n,
                           const loc& where) {
   const std::string what = "elementwise " + std::string(name);
-  if (!body) throw argument_error(what + ": the function returned an empty tensor handle");
-  for (const ir::node* x : ir::post_order({&body, 1}))
-    if (x->operands.empty() && x->op != &ir::argument_definition() && x->op != &ir::constant_definition())
-      throw argument_error(what + ": the function uses '" + std::string(ir::leaf_name(*x).empty() ? x->op->name : ir::leaf_name(*x)) +
-                           "', which is no argument of it; at " + where.file() + ":" + std::to_string(where.line()));
+  const std::string place = std::string("; at ") + where.file() + ":" + std::to_string(where.line());
+  if (!is_identifier(name))
+    throw argument_error(what + ": the name is not made of letters, digits, underscores" + place);
+  if (!body) throw argument_error(what + ": the function returned an empty tensor handle" + place);
+  bool used[4]{};
+  for (const ir::node* x : ir::post_order({&body, 1})) {
+    if (x->op == &ir::argument_definition()) used[x->attributes<ir::argument_attrs>().operand] = true;
+    if (x->operands.empty() && x->op != &ir::argument_definition() && x->op != &ir::constant_definition()) {
+      const std::string_view given = ir::leaf_name(*x);
+      throw argument_error(what + ": the function uses '" + std::string(given.empty() ? x->op->name : given) +
+                           "', which is no argument of it" + place);
+    }
+  }
+  // The result's shape follows from the body when it uses all of them.
+  for (int k = 0; k < n; ++k)
+    if (!used[k])
+      throw argument_error(what + ": the function does not use its argument " + std::to_string(k + 1) + place);
   ir::elementwise_attrs attrs{std::string(name), {}, ir::expanded_body(body, what)};
   std::vector<node_ref> in(operands, operands + n);
   for (const node_ref& o : in) attrs.operands.push_back(o ? o->type.element : any_dtype);

@@ -6,8 +6,8 @@
 //   index_value {index}                  a position, as i64
 // and inside are map operators and index_reduce {reducer, axes}.
 //
-// While a user writes an expression it is open: an index_load has its tensor as graph operand and axes are packed names.
-// `compute` closes it: operands and axes become numbers, the axes of each reduction their own.
+// While a user writes an expression it is open: an index_load has its tensor as graph operand and axes are packed
+// names. `compute` closes it: operands and axes become numbers, the axes of each reduction their own.
 #pragma once
 #include <span>
 #include <string>
@@ -47,7 +47,7 @@ struct body_axis {
   friend bool operator==(const body_axis&, const body_axis&) = default;
 };
 struct compute_attrs {
-  int rank = 0;                ///< the first axes are the result's
+  int rank = 0;  ///< the first axes are the result's
   std::vector<body_axis> axes;
   std::vector<dtype> operands;
   node_ref body;
@@ -68,8 +68,8 @@ const op_def& elementwise_definition();
 
 /// Structure of closed bodies.
 bool same_body(const node&, const node&);
-/// A body with its library operators written out, checked to hold maps, reductions and leaves alone: argument_error that
-/// begins with `what` names the operator that is none.
+/// A body with its library operators written out, checked to hold maps, reductions and leaves alone: argument_error
+/// that begins with `what` names the operator that is none.
 node_ref expanded_body(const node_ref& body, std::string_view what);
 
 /// "{(i,j) = sum(d)(a0[i,d] * a1[j,d]) / f32(8); f32, f32}" and "{swish(f32) = a0 / (f32(1) + exp(-a0))}".

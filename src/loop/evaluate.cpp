@@ -17,18 +17,30 @@ namespace {
 template <class F>
 decltype(auto) with_host(dtype d, F f) {
   switch (d) {
-    case f64: return f(double{});
-    case f32: return f(float{});
-    case i64: return f(std::int64_t{});
-    case i32: return f(std::int32_t{});
-    case i16: return f(std::int16_t{});
-    case i8: return f(std::int8_t{});
-    case u64: return f(std::uint64_t{});
-    case u32: return f(std::uint32_t{});
-    case u16: return f(std::uint16_t{});
-    case u8: return f(std::uint8_t{});
-    case b8: return f(bool{});
-    default: throw compile_error(fmt::format("evaluate: there is no arithmetic in {}", name(d)));
+    case f64:
+      return f(double{});
+    case f32:
+      return f(float{});
+    case i64:
+      return f(std::int64_t{});
+    case i32:
+      return f(std::int32_t{});
+    case i16:
+      return f(std::int16_t{});
+    case i8:
+      return f(std::int8_t{});
+    case u64:
+      return f(std::uint64_t{});
+    case u32:
+      return f(std::uint32_t{});
+    case u16:
+      return f(std::uint16_t{});
+    case u8:
+      return f(std::uint8_t{});
+    case b8:
+      return f(bool{});
+    default:
+      throw compile_error(fmt::format("evaluate: there is no arithmetic in {}", name(d)));
   }
 }
 
@@ -60,9 +72,12 @@ T integer_binary(prim p, T a, T b) {
   constexpr int width = sizeof(T) * 8;
   const U count = static_cast<std::make_unsigned_t<T>>(b);
   switch (p) {
-    case prim::add: return static_cast<T>(U(a) + U(b));
-    case prim::sub: return static_cast<T>(U(a) - U(b));
-    case prim::mul: return static_cast<T>(U(a) * U(b));
+    case prim::add:
+      return static_cast<T>(U(a) + U(b));
+    case prim::sub:
+      return static_cast<T>(U(a) - U(b));
+    case prim::mul:
+      return static_cast<T>(U(a) * U(b));
     case prim::div:
       if (b == 0) return 0;
       if constexpr (std::is_signed_v<T>)
@@ -77,8 +92,10 @@ T integer_binary(prim p, T a, T b) {
       }
       return static_cast<T>(a % b);
     }
-    case prim::min: return b < a ? b : a;
-    case prim::max: return a < b ? b : a;
+    case prim::min:
+      return b < a ? b : a;
+    case prim::max:
+      return a < b ? b : a;
     case prim::pow: {
       U base = U(a), r = 1;
       if constexpr (std::is_signed_v<T>)
@@ -87,14 +104,20 @@ T integer_binary(prim p, T a, T b) {
         if (n & 1) r *= base;
       return static_cast<T>(r);
     }
-    case prim::bit_and: return static_cast<T>(a & b);
-    case prim::bit_or: return static_cast<T>(a | b);
-    case prim::bit_xor: return static_cast<T>(a ^ b);
-    case prim::shift_left: return count >= width ? T(0) : static_cast<T>(U(a) << count);
-    case prim::shift_right: return static_cast<T>(count >= width ? (a < T(0) ? -1 : 0) : a >> count);
+    case prim::bit_and:
+      return static_cast<T>(a & b);
+    case prim::bit_or:
+      return static_cast<T>(a | b);
+    case prim::bit_xor:
+      return static_cast<T>(a ^ b);
+    case prim::shift_left:
+      return count >= width ? T(0) : static_cast<T>(U(a) << count);
+    case prim::shift_right:
+      return static_cast<T>(count >= width ? (a < T(0) ? -1 : 0) : a >> count);
     case prim::shift_right_logical:
       return count >= width ? T(0) : static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) >> count);
-    default: break;
+    default:
+      break;
   }
   throw compile_error(fmt::format("evaluate: {} has no integer form", name(p)));
 }
@@ -102,16 +125,26 @@ T integer_binary(prim p, T a, T b) {
 template <class T>
 T float_binary(prim p, T a, T b) {
   switch (p) {
-    case prim::add: return a + b;
-    case prim::sub: return a - b;
-    case prim::mul: return a * b;
-    case prim::div: return a / b;
-    case prim::mod: return std::fmod(a, b);
-    case prim::min: return std::isnan(a) || std::isnan(b) ? a + b : b < a ? b : a;
-    case prim::max: return std::isnan(a) || std::isnan(b) ? a + b : a < b ? b : a;
-    case prim::pow: return static_cast<T>(std::pow(double(a), double(b)));
-    case prim::atan2: return static_cast<T>(std::atan2(double(a), double(b)));
-    default: break;
+    case prim::add:
+      return a + b;
+    case prim::sub:
+      return a - b;
+    case prim::mul:
+      return a * b;
+    case prim::div:
+      return a / b;
+    case prim::mod:
+      return std::fmod(a, b);
+    case prim::min:
+      return std::isnan(a) || std::isnan(b) ? a + b : b < a ? b : a;
+    case prim::max:
+      return std::isnan(a) || std::isnan(b) ? a + b : a < b ? b : a;
+    case prim::pow:
+      return static_cast<T>(std::pow(double(a), double(b)));
+    case prim::atan2:
+      return static_cast<T>(std::atan2(double(a), double(b)));
+    default:
+      break;
   }
   throw compile_error(fmt::format("evaluate: {} has no float form", name(p)));
 }
@@ -121,36 +154,66 @@ T float_unary(prim p, T x) {
   const double d = x;
   const auto r = [&](double v) { return static_cast<T>(v); };
   switch (p) {
-    case prim::neg: return -x;
-    case prim::abs: return std::fabs(x);
-    case prim::sign: return x > 0 ? T(1) : x < 0 ? T(-1) : x == 0 ? T(0) : x;
-    case prim::floor: return std::floor(x);
-    case prim::ceil: return std::ceil(x);
-    case prim::round: return std::nearbyint(x);
-    case prim::trunc: return std::trunc(x);
-    case prim::sqrt: return std::sqrt(x);
-    case prim::rsqrt: return T(1) / std::sqrt(x);
-    case prim::reciprocal: return T(1) / x;
-    case prim::exp: return r(std::exp(d));
-    case prim::exp2: return r(std::exp2(d));
-    case prim::expm1: return r(std::expm1(d));
-    case prim::log: return r(std::log(d));
-    case prim::log2: return r(std::log2(d));
-    case prim::log1p: return r(std::log1p(d));
-    case prim::sin: return r(std::sin(d));
-    case prim::cos: return r(std::cos(d));
-    case prim::tan: return r(std::tan(d));
-    case prim::asin: return r(std::asin(d));
-    case prim::acos: return r(std::acos(d));
-    case prim::atan: return r(std::atan(d));
-    case prim::sinh: return r(std::sinh(d));
-    case prim::cosh: return r(std::cosh(d));
-    case prim::tanh: return r(std::tanh(d));
-    case prim::asinh: return r(std::asinh(d));
-    case prim::acosh: return r(std::acosh(d));
-    case prim::atanh: return r(std::atanh(d));
-    case prim::erf: return r(std::erf(d));
-    default: break;
+    case prim::neg:
+      return -x;
+    case prim::abs:
+      return std::fabs(x);
+    case prim::sign:
+      return x > 0 ? T(1) : x < 0 ? T(-1) : x == 0 ? T(0) : x;
+    case prim::floor:
+      return std::floor(x);
+    case prim::ceil:
+      return std::ceil(x);
+    case prim::round:
+      return std::nearbyint(x);
+    case prim::trunc:
+      return std::trunc(x);
+    case prim::sqrt:
+      return std::sqrt(x);
+    case prim::rsqrt:
+      return T(1) / std::sqrt(x);
+    case prim::reciprocal:
+      return T(1) / x;
+    case prim::exp:
+      return r(std::exp(d));
+    case prim::exp2:
+      return r(std::exp2(d));
+    case prim::expm1:
+      return r(std::expm1(d));
+    case prim::log:
+      return r(std::log(d));
+    case prim::log2:
+      return r(std::log2(d));
+    case prim::log1p:
+      return r(std::log1p(d));
+    case prim::sin:
+      return r(std::sin(d));
+    case prim::cos:
+      return r(std::cos(d));
+    case prim::tan:
+      return r(std::tan(d));
+    case prim::asin:
+      return r(std::asin(d));
+    case prim::acos:
+      return r(std::acos(d));
+    case prim::atan:
+      return r(std::atan(d));
+    case prim::sinh:
+      return r(std::sinh(d));
+    case prim::cosh:
+      return r(std::cosh(d));
+    case prim::tanh:
+      return r(std::tanh(d));
+    case prim::asinh:
+      return r(std::asinh(d));
+    case prim::acosh:
+      return r(std::acosh(d));
+    case prim::atanh:
+      return r(std::atanh(d));
+    case prim::erf:
+      return r(std::erf(d));
+    default:
+      break;
   }
   throw compile_error(fmt::format("evaluate: {} has no float form", name(p)));
 }
@@ -158,15 +221,21 @@ T float_unary(prim p, T x) {
 template <class T>
 T integer_unary(prim p, T x) {
   switch (p) {
-    case prim::neg: return static_cast<T>(std::uint64_t{0} - std::uint64_t(x));
-    case prim::abs: return x < T(0) ? static_cast<T>(std::uint64_t{0} - std::uint64_t(x)) : x;
-    case prim::sign: return static_cast<T>(x > T(0) ? 1 : x < T(0) ? -1 : 0);
-    case prim::bit_not: return static_cast<T>(~x);
+    case prim::neg:
+      return static_cast<T>(std::uint64_t{0} - std::uint64_t(x));
+    case prim::abs:
+      return x < T(0) ? static_cast<T>(std::uint64_t{0} - std::uint64_t(x)) : x;
+    case prim::sign:
+      return static_cast<T>(x > T(0) ? 1 : x < T(0) ? -1 : 0);
+    case prim::bit_not:
+      return static_cast<T>(~x);
     case prim::floor:
     case prim::ceil:
     case prim::round:
-    case prim::trunc: return x;
-    default: break;
+    case prim::trunc:
+      return x;
+    default:
+      break;
   }
   throw compile_error(fmt::format("evaluate: {} has no integer form", name(p)));
 }
@@ -174,12 +243,18 @@ T integer_unary(prim p, T x) {
 template <class T>
 bool compare(prim p, T a, T b) {
   switch (p) {
-    case prim::equal: return a == b;
-    case prim::not_equal: return a != b;
-    case prim::less: return a < b;
-    case prim::less_equal: return a <= b;
-    case prim::greater: return a > b;
-    default: return a >= b;
+    case prim::equal:
+      return a == b;
+    case prim::not_equal:
+      return a != b;
+    case prim::less:
+      return a < b;
+    case prim::less_equal:
+      return a <= b;
+    case prim::greater:
+      return a > b;
+    default:
+      return a >= b;
   }
 }
 
@@ -230,16 +305,22 @@ domain domain_of(prim p) {
 bool in_domain(domain m, dtype d) {
   const bool real = d == f32 || d == f64;
   switch (m) {
-    case domain::numbers: return real || is_integer(d);
-    case domain::floats: return real;
-    case domain::integers: return is_integer(d);
-    case domain::booleans: return d == b8;
-    case domain::numbers_or_booleans: return real || is_integer(d) || d == b8;
-    default: return d != any_dtype;
+    case domain::numbers:
+      return real || is_integer(d);
+    case domain::floats:
+      return real;
+    case domain::integers:
+      return is_integer(d);
+    case domain::booleans:
+      return d == b8;
+    case domain::numbers_or_booleans:
+      return real || is_integer(d) || d == b8;
+    default:
+      return d != any_dtype;
   }
 }
 std::string_view describe(domain m) {
-  constexpr std::string_view texts[] = {"f32, f64 or integers", "f32 or f64",      "integers", "b8",
+  constexpr std::string_view texts[] = {"f32, f64 or integers",     "f32 or f64",  "integers", "b8",
                                         "f32, f64, integers or b8", "a known type"};
   return texts[static_cast<int>(m)];
 }
@@ -290,14 +371,22 @@ std::string type_problem(prim p, dtype type, std::span<const expr_ref> x) {
 
 std::int64_t evaluate(prim p, dtype type, dtype from, std::span<const std::int64_t> x) {
   switch (p) {
-    case prim::select: return x[0] ? x[1] : x[2];
-    case prim::cast: return cast_bits(type, from, x[0]);
-    case prim::bitcast: return canonical_bits(type, x[0]);
-    case prim::logical_and: return x[0] & x[1];
-    case prim::logical_or: return x[0] | x[1];
-    case prim::logical_xor: return x[0] ^ x[1];
-    case prim::logical_not: return !x[0];
-    default: break;
+    case prim::select:
+      return x[0] ? x[1] : x[2];
+    case prim::cast:
+      return cast_bits(type, from, x[0]);
+    case prim::bitcast:
+      return canonical_bits(type, x[0]);
+    case prim::logical_and:
+      return x[0] & x[1];
+    case prim::logical_or:
+      return x[0] | x[1];
+    case prim::logical_xor:
+      return x[0] ^ x[1];
+    case prim::logical_not:
+      return !x[0];
+    default:
+      break;
   }
   return with_host(from, [&](auto t) -> std::int64_t {
     using T = decltype(t);

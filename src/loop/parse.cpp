@@ -159,8 +159,10 @@ class parser {
   /// The statements below the current line, of which there is at least one.
   stmt_ref inner(int indent) {
     end_line();
-    if (!more()) throw parse_error(fmt::format("line {}, column 1: expected a statement indented by {} spaces, not the end of the text",
-                                               lines_.back().number + 1, indent + 2));
+    if (!more())
+      throw parse_error(
+          fmt::format("line {}, column 1: expected a statement indented by {} spaces, not the end of the text",
+                      lines_.back().number + 1, indent + 2));
     if (line().indent != indent + 2)
       fail_at(line().tokens[0], fmt::format("expected a statement indented by {} spaces", indent + 2));
     if (indent > 2 * 500) fail("statements are nested deeper than 500 levels");
@@ -168,7 +170,8 @@ class parser {
   }
   void let() {
     const token t = take();
-    if (t.what != token::kind::word || !number_after(t.text, "t")) fail_at(t, fmt::format("expected a name like t0, not {}", describe(t)));
+    if (t.what != token::kind::word || !number_after(t.text, "t"))
+      fail_at(t, fmt::format("expected a name like t0, not {}", describe(t)));
     expect("=");
     lets_[t.text] = expression();
     end_line();
@@ -296,8 +299,8 @@ class parser {
     end_line();
     if (!more() || line().indent != indent + 2 || !peek().is(word)) {
       const int number = more() ? line().number : lines_.back().number + 1;
-      throw parse_error(fmt::format("line {}, column {}: expected '{}' of the contraction, indented by {} spaces", number,
-                                    more() ? line().indent + 1 : 1, word, indent + 2));
+      throw parse_error(fmt::format("line {}, column {}: expected '{}' of the contraction, indented by {} spaces",
+                                    number, more() ? line().indent + 1 : 1, word, indent + 2));
     }
     take();
   }
@@ -414,7 +417,8 @@ class parser {
     }
     if (auto it = lets_.find(t.text); it != lets_.end()) return it->second;
     if (auto it = accumulators_.find(t.text); it != accumulators_.end()) return it->second;
-    if (auto n = number_after(t.text, "i")) return m().variable(i64, *n);
+    if (!peek().is("("))  // i32(x) is a cast
+      if (auto n = number_after(t.text, "i")) return m().variable(i64, *n);
     if (peek().is("{"))
       if (const auto r = find_reducer(t.text)) return reduction(*r);
     if (peek().is("(")) {
@@ -438,7 +442,8 @@ class parser {
     float f = 0;
     double d = 0;
     const auto r = single ? std::from_chars(first, last, f) : std::from_chars(first, last, d);
-    if (r.ec != std::errc{} || r.ptr != last) fail_at(t, fmt::format("{} is no {} number", describe(t), single ? "f32" : "f64"));
+    if (r.ec != std::errc{} || r.ptr != last)
+      fail_at(t, fmt::format("{} is no {} number", describe(t), single ? "f32" : "f64"));
     return single ? m().constant(f32, f) : m().constant(f64, d);
   }
 

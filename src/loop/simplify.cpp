@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <tuple>
 
 #include "loop/evaluate.hpp"
@@ -49,8 +50,10 @@ bool commutes(prim p) {
     case prim::logical_xor:
     case prim::bit_and:
     case prim::bit_or:
-    case prim::bit_xor: return true;
-    default: return false;
+    case prim::bit_xor:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -59,12 +62,18 @@ bool commutes(prim p) {
 bool before(expr_ref a, expr_ref b) {
   const auto rank = [](expr_ref e) {
     switch (e->kind) {
-      case expr_kind::load: return 0;
-      case expr_kind::reduce: return 1;
-      case expr_kind::apply: return 2;
-      case expr_kind::variable: return 3;
-      case expr_kind::symbol: return 4;
-      default: return 5;
+      case expr_kind::load:
+        return 0;
+      case expr_kind::reduce:
+        return 1;
+      case expr_kind::apply:
+        return 2;
+      case expr_kind::variable:
+        return 3;
+      case expr_kind::symbol:
+        return 4;
+      default:
+        return 5;
     }
   };
   const auto key = [&](expr_ref e) { return std::tuple(rank(e), e->op, e->payload, e->operands.size()); };
@@ -85,10 +94,8 @@ expr_ref add(expr_arena& m, expr_ref a, expr_ref b) {
   const dtype t = a->type;
   if (known(b, d)) {
     if (d == 0) return a;
-    if (with_constant(a, prim::add, c))
-      return m.add(a->operands[0], m.integer(t, wrap(c, '+', d)));
-    if (a->is(prim::sub) && known(a->operands[0], c))
-      return m.sub(m.integer(t, wrap(c, '+', d)), a->operands[1]);
+    if (with_constant(a, prim::add, c)) return m.add(a->operands[0], m.integer(t, wrap(c, '+', d)));
+    if (a->is(prim::sub) && known(a->operands[0], c)) return m.sub(m.integer(t, wrap(c, '+', d)), a->operands[1]);
     return nullptr;
   }
   // Constants float outwards.
@@ -112,10 +119,8 @@ expr_ref sub(expr_arena& m, expr_ref a, expr_ref b) {
   if (known(a, c) && c == 0) return m.apply(prim::neg, b);
   if (b->is(prim::neg)) return m.add(a, b->operands[0]);
   if (with_constant(a, prim::add, c)) return m.add(m.sub(a->operands[0], b), a->operands[1]);
-  if (with_constant(b, prim::add, d) && known(a, c))
-    return m.sub(m.integer(t, wrap(c, '-', d)), b->operands[0]);
-  if (with_constant(b, prim::add, c))
-    return m.add(m.sub(a, b->operands[0]), m.integer(t, wrap(0, '-', c)));
+  if (with_constant(b, prim::add, d) && known(a, c)) return m.sub(m.integer(t, wrap(c, '-', d)), b->operands[0]);
+  if (with_constant(b, prim::add, c)) return m.add(m.sub(a, b->operands[0]), m.integer(t, wrap(0, '-', c)));
   if (a->is(prim::add)) {
     if (a->operands[1] == b) return a->operands[0];
     if (a->operands[0] == b) return a->operands[1];
@@ -139,8 +144,7 @@ expr_ref mul(expr_arena& m, expr_ref a, expr_ref b) {
   }
   if (d == 0) return b;
   if (d == 1) return a;
-  if (with_constant(a, prim::mul, c))
-    return m.mul(a->operands[0], m.integer(t, wrap(c, '*', d)));
+  if (with_constant(a, prim::mul, c)) return m.mul(a->operands[0], m.integer(t, wrap(c, '*', d)));
   if (a->is_index && with_constant(a, prim::add, c))
     return m.add(m.mul(a->operands[0], b), m.integer(t, wrap(c, '*', d)));
   return nullptr;
@@ -352,24 +356,31 @@ expr_ref floats(expr_arena& m, prim p, std::span<const expr_ref> x) {
     case prim::trunc:
       if (x[0]->is(prim::floor) || x[0]->is(prim::ceil) || x[0]->is(prim::round) || x[0]->is(prim::trunc)) return x[0];
       break;
-    default: break;
+    default:
+      break;
   }
   return nullptr;
 }
 
 expr_ref integers(expr_arena& m, prim p, std::span<const expr_ref> x) {
   switch (p) {
-    case prim::add: return add(m, x[0], x[1]);
-    case prim::sub: return sub(m, x[0], x[1]);
-    case prim::mul: return mul(m, x[0], x[1]);
-    case prim::div: return div(m, x[0], x[1]);
-    case prim::mod: return mod(m, x[0], x[1]);
+    case prim::add:
+      return add(m, x[0], x[1]);
+    case prim::sub:
+      return sub(m, x[0], x[1]);
+    case prim::mul:
+      return mul(m, x[0], x[1]);
+    case prim::div:
+      return div(m, x[0], x[1]);
+    case prim::mod:
+      return mod(m, x[0], x[1]);
     case prim::bit_and:
     case prim::bit_or:
     case prim::bit_xor:
     case prim::shift_left:
     case prim::shift_right:
-    case prim::shift_right_logical: return bits(m, p, x[0], x[1]);
+    case prim::shift_right_logical:
+      return bits(m, p, x[0], x[1]);
     case prim::bit_not:
       if (x[0]->is(prim::bit_not)) return x[0]->operands[0];
       break;
@@ -380,7 +391,8 @@ expr_ref integers(expr_arena& m, prim p, std::span<const expr_ref> x) {
     case prim::abs:
       if (x[0]->nonnegative || is_unsigned_integer(x[0]->type)) return x[0];
       break;
-    default: break;
+    default:
+      break;
   }
   return nullptr;
 }
@@ -432,9 +444,13 @@ void note_range(expr& e) {
     case expr_kind::variable:
       e.is_index = e.nonnegative = e.payload >= 0;
       return;
-    case expr_kind::symbol: e.is_index = e.nonnegative = true; return;
-    case expr_kind::apply: break;
-    default: return;
+    case expr_kind::symbol:
+      e.is_index = e.nonnegative = true;
+      return;
+    case expr_kind::apply:
+      break;
+    default:
+      return;
   }
   // A conversion of anything else is data.
   if (e.op == prim::cast || e.op == prim::bitcast) return;
@@ -473,10 +489,15 @@ void note_range(expr& e) {
       e.nonnegative = operand(1)->nonnegative && operand(2)->nonnegative;
       if (e.nonnegative) e.upper = std::max(operand(1)->upper, operand(2)->upper);
       break;
-    case prim::abs: e.nonnegative = true; break;
+    case prim::abs:
+      e.nonnegative = true;
+      break;
     case prim::sub:
-    case prim::neg: break;
-    default: e.is_index = false; break;
+    case prim::neg:
+      break;
+    default:
+      e.is_index = false;
+      break;
   }
 }
 

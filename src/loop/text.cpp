@@ -12,9 +12,9 @@ namespace tenon::ir {
 namespace {
 
 constexpr std::string_view words[] = {
-    "kernel", "in",     "out",   "local",   "stride",      "parallel", "vectorized", "unrolled", "for",     "if",
-    "else",   "block",  "pass",  "declare", "contraction", "into",     "rows",       "columns",  "summing", "value",
-    "let",    "true",   "false", "inf",     "inff",        "nan",      "nanf",       "bits",     "at"};
+    "kernel", "in",    "out",   "local",   "stride",      "parallel", "vectorized", "unrolled", "for",     "if",
+    "else",   "block", "pass",  "declare", "contraction", "into",     "rows",       "columns",  "summing", "value",
+    "let",    "true",  "false", "inf",     "inff",        "nan",      "nanf",       "bits",     "at"};
 
 bool is_digits(std::string_view s) {
   return !s.empty() && std::ranges::all_of(s, [](char c) { return c >= '0' && c <= '9'; });
@@ -164,14 +164,16 @@ std::string expr_printer::print(expr_ref e, int level) const {
 
 std::string expr_printer::print_node(expr_ref e, int level) const {
   switch (e->kind) {
-    case expr_kind::constant: return constant_text(*e);
-    case expr_kind::variable: return variable_name(*e);
-    case expr_kind::symbol: return names_ ? names_->symbol(e->payload) : fmt::format("s{}", e->payload);
+    case expr_kind::constant:
+      return constant_text(*e);
+    case expr_kind::variable:
+      return variable_name(*e);
+    case expr_kind::symbol:
+      return names_ ? names_->symbol(e->payload) : fmt::format("s{}", e->payload);
     case expr_kind::load: {
       const std::string indices = list(e->indices());
       std::string mask;
-      if (!e->mask()->is_true())
-        mask = fmt::format("{}if {}", indices.empty() ? "" : " ", print(e->mask(), 0));
+      if (!e->mask()->is_true()) mask = fmt::format("{}if {}", indices.empty() ? "" : " ", print(e->mask(), 0));
       return fmt::format("{}[{}{}]", names_ ? names_->buffer(e->payload) : fmt::format("b{}", e->payload), indices,
                          mask);
     }
@@ -181,7 +183,8 @@ std::string expr_printer::print_node(expr_ref e, int level) const {
         loops += fmt::format("{}{} < {}", i ? ", " : "", print(e->loop_variable(i), 0), print(e->loop_extent(i), 8));
       return fmt::format("{}{{{}}}({})", name(e->reducer()), loops, print(e->body(), 0));
     }
-    default: return print_apply(e, level);
+    default:
+      return print_apply(e, level);
   }
 }
 
@@ -201,8 +204,8 @@ std::string expr_printer::print_apply(expr_ref e, int level) const {
     own = o->level;
     // Comparisons do not chain.
     const int left = is_comparison(e->op) ? own + 1 : own;
-    const bool minus = e->op == prim::add && x(1)->is(expr_kind::constant) && x(1)->type == i64 &&
-                       x(1)->payload < 0 && x(1)->payload != INT64_MIN;
+    const bool minus = e->op == prim::add && x(1)->is(expr_kind::constant) && x(1)->type == i64 && x(1)->payload < 0 &&
+                       x(1)->payload != INT64_MIN;
     s = minus ? fmt::format("{} - {}", print(x(0), left), -x(1)->payload)
               : fmt::format("{} {} {}", print(x(0), left), o->symbol, print(x(1), own + 1));
   } else {
@@ -263,8 +266,7 @@ class kernel_printer {
     const expr_printer p = printer(1, roots);
     const std::string_view kind = b.where == scope::local ? "local" : b.written ? "out" : "in";
     line(1, fmt::format("{} {}: {}[{}]{}", kind, names_.buffer(&b - k_.buffers.data()), name(b.type),
-                        list(p, b.extents),
-                        b.strides.empty() ? "" : fmt::format(" stride [{}]", list(p, b.strides))));
+                        list(p, b.extents), b.strides.empty() ? "" : fmt::format(" stride [{}]", list(p, b.strides))));
   }
 
   void body(const stmt& s, int indent) {
@@ -303,7 +305,8 @@ class kernel_printer {
     body(l.body, indent + 1);
   }
   void print(const store& w, const expr_printer& p, int indent) {
-    line(indent, fmt::format("{}[{}] = {}{}", names_.buffer(w.buffer), list(p, w.indices), p(w.value), mask(p, w.mask)));
+    line(indent,
+         fmt::format("{}[{}] = {}{}", names_.buffer(w.buffer), list(p, w.indices), p(w.value), mask(p, w.mask)));
   }
   void print(const update& w, const expr_printer& p, int indent) {
     line(indent, fmt::format("{}[{}] {}= {}{}{}", names_.buffer(w.buffer), list(p, w.indices), name(w.combine),
@@ -330,8 +333,8 @@ class kernel_printer {
     line(indent + 1, "summing" + axes);
     line(indent + 1, fmt::format("a = {}", p(c.a)));
     line(indent + 1, fmt::format("b = {}", p(c.b)));
-    line(indent + 1, fmt::format("value({}: {}) = {}", p(c.accumulator), c.accumulator ? name(c.accumulator->type) : "f32",
-                                 p(c.value)));
+    line(indent + 1, fmt::format("value({}: {}) = {}", p(c.accumulator),
+                                 c.accumulator ? name(c.accumulator->type) : "f32", p(c.value)));
   }
 
   const kernel& k_;

@@ -31,18 +31,29 @@ struct infix {
   std::string_view symbol;
   int level;
 };
-inline constexpr infix infix_operators[] = {
-    {prim::logical_or, "||", 1},   {prim::logical_and, "&&", 2},   {prim::bit_or, "|", 3},
-    {prim::bit_xor, "^", 4},       {prim::bit_and, "&", 5},        {prim::equal, "==", 6},
-    {prim::not_equal, "!=", 6},    {prim::less, "<", 7},           {prim::less_equal, "<=", 7},
-    {prim::greater, ">", 7},       {prim::greater_equal, ">=", 7}, {prim::shift_left, "<<", 8},
-    {prim::shift_right, ">>", 8},  {prim::shift_right_logical, ">>>", 8},
-    {prim::add, "+", 9},           {prim::sub, "-", 9},            {prim::mul, "*", 10},
-    {prim::div, "/", 10},          {prim::mod, "%", 10}};
+inline constexpr infix infix_operators[] = {{prim::logical_or, "||", 1},
+                                            {prim::logical_and, "&&", 2},
+                                            {prim::bit_or, "|", 3},
+                                            {prim::bit_xor, "^", 4},
+                                            {prim::bit_and, "&", 5},
+                                            {prim::equal, "==", 6},
+                                            {prim::not_equal, "!=", 6},
+                                            {prim::less, "<", 7},
+                                            {prim::less_equal, "<=", 7},
+                                            {prim::greater, ">", 7},
+                                            {prim::greater_equal, ">=", 7},
+                                            {prim::shift_left, "<<", 8},
+                                            {prim::shift_right, ">>", 8},
+                                            {prim::shift_right_logical, ">>>", 8},
+                                            {prim::add, "+", 9},
+                                            {prim::sub, "-", 9},
+                                            {prim::mul, "*", 10},
+                                            {prim::div, "/", 10},
+                                            {prim::mod, "%", 10}};
 inline constexpr int unary_level = 11;
 
-/// Prints expressions. What is shared and large, or very deep, gets a name in a line `let t0 = ...` before the statement
-/// that uses it, so that text stays linear in the size of the expressions.
+/// Prints expressions. What is shared and large, or very deep, gets a name in a line `let t0 = ...` before the
+/// statement that uses it, so that text stays linear in the size of the expressions.
 class expr_printer {
  public:
   expr_printer(const names* n, std::span<const expr_ref> roots);

@@ -84,7 +84,8 @@ class verifier {
         fail(nullptr, fmt::format("local buffer {}: the extent {} is no constant", b.name, text(e)));
       if (__builtin_mul_overflow(bytes, e->payload, &bytes)) bytes = INT64_MAX;
     }
-    if (!b.strides.empty()) fail(nullptr, fmt::format("local buffer {}: it has strides; local buffers are contiguous", b.name));
+    if (!b.strides.empty())
+      fail(nullptr, fmt::format("local buffer {}: it has strides; local buffers are contiguous", b.name));
     if (bytes > max_local_bytes)
       fail(nullptr, fmt::format("local buffer {}: {} bytes, at most {} are allowed", b.name, bytes, max_local_bytes));
   }
@@ -106,7 +107,8 @@ class verifier {
     if (!root) fail(s, fmt::format("the {} is missing", role));
     for (expr_ref e : post_order(std::span(&root, 1))) {
       switch (e->kind) {
-        case expr_kind::constant: break;
+        case expr_kind::constant:
+          break;
         case expr_kind::variable:
           if (!scope_.contains(e))
             fail(s, fmt::format("{} is used outside of what binds it, in the {}", variable_name(*e), role));
@@ -115,7 +117,10 @@ class verifier {
           if (e->payload < 0 || e->payload >= static_cast<std::int64_t>(k_.symbols.size()))
             fail(s, fmt::format("there is no symbol {}; the kernel has {}", e->payload, k_.symbols.size()));
           break;
-        case expr_kind::load: access(e->payload, e->indices(), e->mask(), s, "load"); load_type(e, s); break;
+        case expr_kind::load:
+          access(e->payload, e->indices(), e->mask(), s, "load");
+          load_type(e, s);
+          break;
         case expr_kind::reduce:
           fail(s, fmt::format("a reduction is still an expression: {}", text(e)));
         case expr_kind::apply:
@@ -151,7 +156,8 @@ class verifier {
     for (std::size_t d = 0; d < indices.size(); ++d) {
       expr_ref i = indices[d];
       if (i->type != i64)
-        fail(s, fmt::format("index {} of a {} of buffer {} is {}, not i64: {}", d, what, name_of(b), name(i->type), text(i)));
+        fail(s, fmt::format("index {} of a {} of buffer {} is {}, not i64: {}", d, what, name_of(b), name(i->type),
+                            text(i)));
       if (!i->is(expr_kind::constant)) continue;
       if (i->payload < 0 || (b.extents[d]->is(expr_kind::constant) && i->payload >= b.extents[d]->payload))
         fail(s, fmt::format("index {} of a {} of buffer {} is {}, its extent is {}", d, what, name_of(b), i->payload,
@@ -269,13 +275,15 @@ class verifier {
       visit_operands(s, [&](expr_ref e) {
         for (expr_ref x : post_order(std::span(&e, 1)))
           if (x->is(expr_kind::load) && partial.contains(x->payload))
-            fail(&s, fmt::format("a load of buffer {}, of which the vectorized loop over {} keeps one partial result a lane",
-                                 names_.buffer(x->payload), text(l.variable)));
+            fail(&s, fmt::format(
+                         "a load of buffer {}, of which the vectorized loop over {} keeps one partial result a lane",
+                         names_.buffer(x->payload), text(l.variable)));
       });
       if (auto* w = std::get_if<store>(&s.v))
         if (partial.contains(w->buffer))
-          fail(&s, fmt::format("a store to buffer {}, of which the vectorized loop over {} keeps one partial result a lane",
-                               names_.buffer(w->buffer), text(l.variable)));
+          fail(&s,
+               fmt::format("a store to buffer {}, of which the vectorized loop over {} keeps one partial result a lane",
+                           names_.buffer(w->buffer), text(l.variable)));
     });
   }
 
@@ -297,7 +305,9 @@ class verifier {
     if (!w.position) fail(&s, fmt::format("{} needs a position", name(w.combine)));
     typed(w.position, i64, &s, "position");
     const buffer& p = target(w.buffer + 1, w.indices, w.mask, s, "position's update");
-    if (p.type != i64) fail(&s, fmt::format("the positions of {} go to buffer {} of {}, not i64", name(w.combine), name_of(p), name(p.type)));
+    if (p.type != i64)
+      fail(&s, fmt::format("the positions of {} go to buffer {} of {}, not i64", name(w.combine), name_of(p),
+                           name(p.type)));
   }
 
   void check(const branch& b, const stmt& s) {
@@ -321,13 +331,15 @@ class verifier {
     const bool widens = sum == accumulator_type(e->type) || (sum == f64 && e->type == f32) ||
                         (is_integer(sum) && is_integer(e->type) && size_of(e->type) < size_of(sum));
     if (e->type != sum && !widens)
-      fail(&s, fmt::format("operand {} is {}, which does not widen to the accumulator's {}", role, name(e->type), name(sum)));
+      fail(&s, fmt::format("operand {} is {}, which does not widen to the accumulator's {}", role, name(e->type),
+                           name(sum)));
   }
 
   void check(const contraction& c, const stmt& s) {
     if (lane_) fail(&s, "a contraction inside of a vectorized loop");
     if (c.tile_rows < 1 || c.tile_columns < 1 || c.tile_rows > 64 || c.tile_columns > 256)
-      fail(&s, fmt::format("a tile of {} x {}; 1 to 64 rows and 1 to 256 columns are expected", c.tile_rows, c.tile_columns));
+      fail(&s, fmt::format("a tile of {} x {}; 1 to 64 rows and 1 to 256 columns are expected", c.tile_rows,
+                           c.tile_columns));
     typed(c.columns, i64, &s, "number of columns");
     if (c.columns->is(expr_kind::constant) && (c.columns->payload < 1 || c.columns->payload > c.tile_columns))
       fail(&s, fmt::format("{} columns of a tile of {}", c.columns->payload, c.tile_columns));
@@ -352,7 +364,8 @@ class verifier {
     if (compute_type(sum) != sum || sum == b8 || sum == any_dtype)
       fail(&s, fmt::format("the accumulator {} is {}, which has no arithmetic", text(c.accumulator), name(sum)));
     if (sum == i64 && c.accumulator->payload >= 0)
-      fail(&s, fmt::format("the accumulator {} is a loop variable's name; fresh_accumulator makes one", text(c.accumulator)));
+      fail(&s, fmt::format("the accumulator {} is a loop variable's name; fresh_accumulator makes one",
+                           text(c.accumulator)));
     operand_type(c.a, sum, s, "a");
     operand_type(c.b, sum, s, "b");
     for (const contraction::axis& x : c.reduction) scope_.erase(x.variable);

@@ -58,14 +58,14 @@ const op_def& constant_definition();
 const op_def& result_definition();
 const op_def& as_definition();
 
-/// Each call makes a new input, so two inputs without a name differ when a graph lists both; hash-consing tells them
-/// apart by name and type alone.
+/// Hash-consing tells inputs apart by name and type alone: those of one graph need different names.
 node_ref make_input(std::string_view name, dtype, const dims&, const loc&);
 node_ref make_param(std::string_view name, dtype, const dims&, const loc&);
 /// Copies the elements.
 node_ref make_constant(dtype, const dims&, const void* data, const loc&);
 node_ref make_constant(constant_value, const loc&);
-/// A scalar of the nearest value of the type (integers wrap as a cast does); broadcasting it is free.
+/// A scalar; broadcasting it is free. Floats take the nearest value, integers wrap; type_error for a fraction, an infinity or
+/// NaN as an integer, and where the type is not known.
 node_ref make_scalar(dtype, number, const loc&);
 /// Result `index` of a node with several; the node itself when it has one. argument_error when there is none such.
 node_ref make_result(const node_ref&, int index, const loc&);

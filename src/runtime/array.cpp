@@ -55,8 +55,8 @@ bool find_span(const any_view& v, span_of_bytes& s) {
   return below <= at && static_cast<std::uintptr_t>(s.above) <= UINTPTR_MAX - at;
 }
 
-/// Whether two indices may name one element: sorted by stride, each axis must step over all that the smaller ones reach.
-/// Refuses some layouts without repeats, which nobody writes.
+/// Whether two indices may name one element: sorted by stride, each axis must step over all that the smaller ones
+/// reach. Refuses some layouts without repeats, which nobody writes.
 bool repeats(const any_view& v) {
   std::vector<std::pair<extent_t, extent_t>> axes;  // stride, extent
   for (int i = 0; i < v.dims.rank; ++i)
@@ -84,7 +84,8 @@ void generate(const any_view& v, std::uint64_t seed, int words_per_element, F el
   const int per_block = 4 / words_per_element;
   std::uint64_t block = 0;
   for (extent_t i = 0; i < v.size; i += per_block, ++block) {
-    const auto w = runtime::philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 0, 0}, key);
+    const auto w =
+        runtime::philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 0, 0}, key);
     const extent_t n = std::min<extent_t>(per_block, v.size - i);
     for (extent_t j = 0; j < n; ++j) p[i + j] = element(w.data() + j * words_per_element);
   }
@@ -121,7 +122,8 @@ dims checked_dims(std::initializer_list<any_extent> list, dtype type, const char
 
 void check_dims(const dims& d, dtype type, const char* what) {
   if (d.any()) throw shape_error(cat(what, ": the extents are not known"));
-  if (!fits(d.e, static_cast<std::size_t>(d.rank), type)) throw_extents(what, d.e, static_cast<std::size_t>(d.rank), type);
+  if (!fits(d.e, static_cast<std::size_t>(d.rank), type))
+    throw_extents(what, d.e, static_cast<std::size_t>(d.rank), type);
 }
 
 any_view contiguous_view(const void* data, dtype type, const dims& d) {
@@ -155,16 +157,16 @@ void check_view(const any_view& v, const char* what, access a) {
   const auto element = static_cast<std::uintptr_t>(size_of(v.type));
   if (!v.data) throw argument_error(cat(what, ": the data of ", v.type, v.dims, " is null"));
   if (reinterpret_cast<std::uintptr_t>(v.data) % element)
-    throw argument_error(cat(what, ": the data of ", v.type, v.dims, " at ", address{v.data}, " is not aligned to ", element,
-                             " bytes"));
+    throw argument_error(
+        cat(what, ": the data of ", v.type, v.dims, " at ", address{v.data}, " is not aligned to ", element, " bytes"));
   const list strides{v.strides, static_cast<std::size_t>(v.dims.rank)};
   span_of_bytes s;
   if (!find_span(v, s))
     throw argument_error(cat(what, ": ", v.type, v.dims, " with strides ", strides, " at ", address{v.data},
                              " leaves the address space"));
   if (a == access::write && !v.contiguous && repeats(v))
-    throw argument_error(cat(what, ": ", v.type, v.dims, " with strides ", strides,
-                             " would write some elements more than once"));
+    throw argument_error(
+        cat(what, ": ", v.type, v.dims, " with strides ", strides, " would write some elements more than once"));
 }
 
 bool overlap(const any_view& x, const any_view& y) {

@@ -29,7 +29,7 @@ class mapped_file : public shared_block {
       int file;
       ~closer() { ::close(file); }
     } close_at_end{file};
-    struct stat s {};
+    struct stat s{};
     if (::fstat(file, &s) != 0) fail(path, errno);
     if (!S_ISREG(s.st_mode)) throw load_error(cat(path, ": not a regular file"));
     auto mapped = std::unique_ptr<mapped_file>(new mapped_file);

@@ -42,7 +42,8 @@ class member_stream {
       : where_(where), packed_(packed), deflated_(deflated), left_(size) {
     // Deflate shrinks at most 1032 times: a larger claim is a lie, and is found before memory is asked for.
     if (deflated ? size / 1032 > packed.size() : size != packed.size())
-      where_.fail("says ", size, " bytes, which ", packed.size(), deflated ? " deflated" : " stored", " bytes cannot hold");
+      where_.fail("says ", size, " bytes, which ", packed.size(), deflated ? " deflated" : " stored",
+                  " bytes cannot hold");
     if (deflated_ && inflateInit2(&z_, -MAX_WBITS) != Z_OK) where_.fail("zlib cannot start");
   }
   member_stream(const member_stream&) = delete;

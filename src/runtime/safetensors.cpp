@@ -139,8 +139,7 @@ struct reader {
         fail_tensor(e.name, "data_offsets [", e.begin, ",", e.end, "] lie outside the ", bytes, " bytes of data");
       if (e.begin < at)
         fail_tensor(e.name, "data_offsets [", e.begin, ",", e.end, "] overlap those of another, which end at ", at);
-      if (e.begin > at)
-        fail_tensor(e.name, "data_offsets [", e.begin, ",", e.end, "] leave a gap after ", at);
+      if (e.begin > at) fail_tensor(e.name, "data_offsets [", e.begin, ",", e.end, "] leave a gap after ", at);
       at = e.end;
     }
     if (at != bytes) fail("the tensors end at byte ", at, " of ", bytes, " bytes of data");
@@ -227,8 +226,9 @@ void save_safetensors(const std::string& path, const param_set& params) {
   // Large elements first, so that all are aligned; the data begin at a multiple of 64.
   std::vector<const param_value*> order;
   for (const param_value& v : params) order.push_back(&v);
-  std::stable_sort(order.begin(), order.end(), [](const param_value* a, const param_value* b) {
-    return size_of(a->type()) > size_of(b->type());
+  std::sort(order.begin(), order.end(), [](const param_value* a, const param_value* b) {
+    const int m = size_of(a->type()), n = size_of(b->type());
+    return m != n ? m > n : a->name() < b->name();
   });
   json header = json::object();
   std::int64_t at = 0;

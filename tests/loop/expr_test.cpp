@@ -182,13 +182,15 @@ TEST_CASE("evaluation follows the semantics of prim.hpp") {
   CHECK(eval(prim::cast, i8, f32, {f32_bits(300)}) == 127);
   CHECK(eval(prim::cast, u8, f32, {f32_bits(-3)}) == 0);
   CHECK(eval(prim::cast, i64, f32, {f32_bits(1e30f)}) == INT64_MAX);
-  CHECK(eval(prim::cast, u64, f64, {std::bit_cast<std::int64_t>(1e19)}) == static_cast<std::int64_t>(10000000000000000000u));
+  CHECK(eval(prim::cast, u64, f64, {std::bit_cast<std::int64_t>(1e19)}) ==
+        static_cast<std::int64_t>(10000000000000000000u));
   CHECK(eval(prim::cast, i32, f32, {nan}) == 0);
   CHECK(eval(prim::cast, b8, f32, {nan}) == 1);
   CHECK(eval(prim::cast, i8, i32, {300}) == 44);
   CHECK(eval(prim::cast, f16, f32, {f32_bits(1.5f)}) == 0x3e00);
   CHECK(eval(prim::cast, f64, bf16, {0x3fc0}) == std::bit_cast<std::int64_t>(1.5));
-  CHECK(eval(prim::fma, f32, f32, {f32_bits(1 + 0x1p-12f), f32_bits(1 - 0x1p-12f), f32_bits(-1)}) == f32_bits(-0x1p-24f));
+  CHECK(eval(prim::fma, f32, f32, {f32_bits(1 + 0x1p-12f), f32_bits(1 - 0x1p-12f), f32_bits(-1)}) ==
+        f32_bits(-0x1p-24f));
 }
 
 TEST_CASE("a reducer's first position wins, and NaN is best") {
@@ -305,11 +307,26 @@ TEST_CASE("simplified index expressions keep their values") {
 TEST_CASE("simplified data expressions keep every bit") {
   std::mt19937_64 random(2);
   const auto pick = [&](std::size_t n) { return random() % n; };
-  constexpr prim floats[] = {prim::add, prim::sub, prim::mul, prim::div, prim::min,   prim::max,
+  constexpr prim floats[] = {prim::add, prim::sub, prim::mul, prim::div,  prim::min,   prim::max,
                              prim::pow, prim::neg, prim::abs, prim::sign, prim::floor, prim::trunc};
-  constexpr prim integers[] = {prim::add, prim::sub, prim::mul, prim::div, prim::mod, prim::min, prim::max, prim::pow,
-                               prim::neg, prim::abs, prim::bit_and, prim::bit_or, prim::bit_xor, prim::bit_not,
-                               prim::shift_left, prim::shift_right, prim::shift_right_logical, prim::sign};
+  constexpr prim integers[] = {prim::add,
+                               prim::sub,
+                               prim::mul,
+                               prim::div,
+                               prim::mod,
+                               prim::min,
+                               prim::max,
+                               prim::pow,
+                               prim::neg,
+                               prim::abs,
+                               prim::bit_and,
+                               prim::bit_or,
+                               prim::bit_xor,
+                               prim::bit_not,
+                               prim::shift_left,
+                               prim::shift_right,
+                               prim::shift_right_logical,
+                               prim::sign};
   constexpr std::int64_t patterns[] = {0, 1, -1, 2, 3, 7, 8, 31, 127, -128, INT64_MAX, INT64_MIN, 0x7fffffff, 1000003};
   constexpr double reals[] = {0.0, -0.0, 1, -1, 2, 0.5, 3, 8, 1e30, -1e-30, INFINITY, -INFINITY, NAN, 1e-41};
   for (dtype t : {f32, f64, i8, u8, i32, u32, i64, u64})
@@ -318,7 +335,8 @@ TEST_CASE("simplified data expressions keep every bit") {
       std::vector<std::pair<expr_ref, std::int64_t>> pool;
       std::unordered_map<expr_ref, std::int64_t> given;
       const auto constant = [&] {
-        return is_float(t) ? bits_of(t, reals[pick(std::size(reals))]) : canonical_bits(t, patterns[pick(std::size(patterns))]);
+        return is_float(t) ? bits_of(t, reals[pick(std::size(reals))])
+                           : canonical_bits(t, patterns[pick(std::size(patterns))]);
       };
       for (int i = 0; i < 4; ++i) {
         expr_ref v = m.fresh_accumulator(t);

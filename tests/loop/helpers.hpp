@@ -21,7 +21,8 @@ std::string error_of(F f) {
 }
 
 /// The value of an expression without loads, given those of its variables and symbols.
-inline std::int64_t value_of_expression(ir::expr_ref root, const std::unordered_map<ir::expr_ref, std::int64_t>& given) {
+inline std::int64_t value_of_expression(ir::expr_ref root,
+                                        const std::unordered_map<ir::expr_ref, std::int64_t>& given) {
   std::unordered_map<ir::expr_ref, std::int64_t> v;
   for (ir::expr_ref e : ir::post_order(std::span(&root, 1))) {
     if (e->is(ir::expr_kind::constant)) {

@@ -23,8 +23,8 @@ class interpreter {
               interpreter_options o)
       : k_(k), symbols_(symbols.begin(), symbols.end()), options_(o) {
     if (static_cast<int>(buffers.size()) != k.parameters() || symbols.size() != k.symbols.size())
-      throw compile_error(fmt::format("interpret: {} buffers and {} symbols for a kernel with {} and {}", buffers.size(),
-                                      symbols.size(), k.parameters(), k.symbols.size()));
+      throw compile_error(fmt::format("interpret: {} buffers and {} symbols for a kernel with {} and {}",
+                                      buffers.size(), symbols.size(), k.parameters(), k.symbols.size()));
     for (const buffer& b : k.buffers) {
       memory m;
       for (expr_ref e : b.extents) m.extents.push_back(value(e));
@@ -105,8 +105,10 @@ class interpreter {
 
   std::int64_t step(expr_ref e, std::span<const std::int64_t> x) {
     switch (e->kind) {
-      case expr_kind::constant: return e->payload;
-      case expr_kind::symbol: return symbols_.at(e->payload);
+      case expr_kind::constant:
+        return e->payload;
+      case expr_kind::symbol:
+        return symbols_.at(e->payload);
       case expr_kind::variable: {
         const auto it = variables_.find(e);
         if (it == variables_.end()) fail(fmt::format("variable {} has no value", e->payload));
@@ -114,8 +116,10 @@ class interpreter {
       }
       case expr_kind::load:
         return x.back() ? read(e->payload, offset(e->payload, x.first(x.size() - 1), "load")) : 0;
-      case expr_kind::apply: return evaluate(e->op, e->type, e->operands.back()->type, x);
-      default: fail("a reduction is still an expression");
+      case expr_kind::apply:
+        return evaluate(e->op, e->type, e->operands.back()->type, x);
+      default:
+        fail("a reduction is still an expression");
     }
   }
 
@@ -216,9 +220,8 @@ class interpreter {
   }
   bool keeps_partials(const update& u) const {
     if (!lanes_.variable || std::ranges::find(lanes_.declared, u.buffer) != lanes_.declared.end()) return false;
-    return std::ranges::none_of(u.indices, [&](expr_ref e) {
-      return contains(e, [&](expr_ref x) { return x == lanes_.variable; });
-    });
+    return std::ranges::none_of(
+        u.indices, [&](expr_ref e) { return contains(e, [&](expr_ref x) { return x == lanes_.variable; }); });
   }
   lane_scope::partial& partial_of(const update& u, std::int64_t at) {
     for (auto& p : lanes_.partials)

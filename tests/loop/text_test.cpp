@@ -1,11 +1,13 @@
+#include "loop/text.hpp"
+
 #include <doctest/doctest.h>
 
 #include <bit>
 #include <cmath>
+#include <random>
 
 #include "loop/helpers.hpp"
 #include "loop/kernel.hpp"
-#include "loop/text.hpp"
 
 using namespace tenon;
 using namespace tenon::ir;
@@ -29,16 +31,16 @@ parallel for i0 in [0, n0)
       t[i5] = 0.0f
     vectorized(16) for i1 in [0, n1)
       y[i0, i1] = max(a[i0, i1] + t[i1 % 4], 0.0f) if i1 < n1 - 1
-      t[0] sum= fma(a[i0, i1], -2.5f, 1e-20f) if (i1 + i0) % 2 == 0 || i1 < 3
+      t[0] sum= fma(a[i0, i1], -2.5f, 1e-20f) if (i0 + i1) % 2 == 0 || i1 < 3
       best[i0] argmax= a[i0, i1] at i1
   if n0 < 7
     z[i0, 0] = select(isnan(a[i0, 0]), inff, -a[i0, n1 - 1 if 1 <= n1])
   else
-    for i2 in [max(n1 - 5, 0), min(n1, i0 * 3 + 8))
-      z[i0, i2] = f32(i32(a[i0, i2]) >> i32(3) & ~i32(a[i0, 0])) * bitcast<f32>(i32(a[0, 0]) << i32(1))
+    for i2 in [max(n1 - 5, 0), min(i0 * 3 + 8, n1))
+      z[i0, i2] = f32(~i32(a[i0, 0]) & i32(a[i0, i2]) >> i32(3)) * bitcast<f32>(i32(a[0, 0]) << i32(1))
   contraction 12 x 32 into z[i0 * 12 + i6, i7]
     rows i6
-    columns i7 in [0, min(32, n1))
+    columns i7 in [0, min(n1, 32))
     summing i8 in [0, n1)
     a = a[i0 * 12 + i6, i8]
     b = f32(w[i8, i7])
@@ -183,7 +185,53 @@ TEST_CASE("what does not parse is named with its place") {
         "line 5, column 3: expected 'rows' of the contraction, indented by 2 spaces");
   CHECK(parse_failure(head + "let u = 1") == "line 4, column 5: expected a name like t0, not 'u'");
   CHECK(parse_failure(head + "y[0] = " + std::string(5000, '(')) ==
-        "line 4, column 507: expressions are nested deeper than 1000 levels");
+        "line 4, column 508: expressions are nested deeper than 1000 levels");
+}
+
+TEST_CASE("random expressions read back as themselves") {
+  std::mt19937 random(4);
+  const auto pick = [&](std::size_t n) { return random() % n; };
+  for (int round = 0; round < 300; ++round) {
+    kernel k;
+    auto& m = k.make();
+    k.name = "k";
+    k.symbols = {"n"};
+    for (dtype t : {f32, i32, b8, i64})
+      k.add_buffer(std::string("x_") + std::string(name(t)), t, scope::parameter, {m.symbol(0)});
+    std::vector<expr_ref> pool = {m.variable(i64, 0), m.symbol(0), m.index(3), m.constant(f32, 0.1),
+                                  m.integer(i32, -7)};
+    for (int step = 0; step < 60; ++step) {
+      const prim p = static_cast<prim>(pick(prim_count));
+      if (pick(4) == 0) {
+        const std::int64_t b = static_cast<std::int64_t>(pick(4));
+        expr_ref index = pool[pick(pool.size())], mask = pool[pick(pool.size())];
+        if (index->type == i64)
+          pool.push_back(m.load(k.buffers[b].type, b, std::span(&index, 1), mask->type == b8 ? mask : nullptr));
+        continue;
+      }
+      std::vector<expr_ref> x;
+      for (int i = 0; i < arity(p); ++i) x.push_back(pool[pick(pool.size())]);
+      const dtype types[] = {f32, i32, b8, i64, f64, u8, f16};
+      const dtype t =
+          p == prim::cast || p == prim::bitcast ? types[pick(7)] : result_type(p, x[0]->type, x.back()->type);
+      if (!well_typed(p, t, x)) continue;
+      pool.push_back(p == prim::cast ? m.cast(t, x[0]) : p == prim::bitcast ? m.bitcast(t, x[0]) : m.apply(p, x));
+    }
+    std::vector<stmt_ref> list;
+    for (expr_ref e : pool) {
+      const std::int64_t id = k.add_buffer("y" + std::to_string(list.size()), e->type, scope::parameter, {});
+      k.buffers[id].written = true;
+      list.push_back(make_stmt(store{.buffer = id, .indices = {}, .value = e, .mask = m.boolean(true)}));
+    }
+    k.body = make_stmt(loop{.variable = pool[0], .begin = m.index(0), .end = m.index(4), .body = make_block(list)});
+    verify(k);
+    const std::string text = to_string(k);
+    const kernel r = parse_kernel(text);
+    REQUIRE(to_string(r) == text);
+    const auto& stores = std::get<block>(std::get<loop>(r.body->v).body->v).list;
+    for (std::size_t i = 0; i < pool.size(); ++i)
+      REQUIRE_MESSAGE(std::get<store>(stores[i]->v).value->hash == pool[i]->hash, to_string(pool[i]));
+  }
 }
 
 TEST_CASE("every prefix of a kernel's text parses or is an error with a place") {

@@ -1,3 +1,5 @@
+#include "tenon/runtime/array.hpp"
+
 #include <doctest/doctest.h>
 
 #include <array>
@@ -11,7 +13,6 @@
 #include "files.hpp"
 #include "runtime/philox.hpp"
 #include "tenon/core/error.hpp"
-#include "tenon/runtime/array.hpp"
 
 using namespace tenon;
 using test::has;
@@ -40,7 +41,8 @@ struct counting_memory : memory {
 
 template <dtype D>
 void check_uniform(double low, double high, double mean, double step) {
-  const auto a = array<D>::uniform({64, 1000}, 7), again = array<D>::uniform({64000}, 7), other = array<D>::uniform({64, 1000}, 8);
+  const auto a = array<D>::uniform({64, 1000}, 7), again = array<D>::uniform({64000}, 7),
+             other = array<D>::uniform({64, 1000}, 8);
   double sum = 0;
   int same = 0, outside = 0, off_grid = 0;
   for (extent_t i = 0; i < a.size(); ++i) {
@@ -64,14 +66,19 @@ void check_uniform(double low, double high, double mean, double step) {
 }  // namespace
 
 static_assert(std::is_trivially_copyable_v<view<f32>> && std::is_trivially_copyable_v<mutable_view<b8>>);
-static_assert(std::is_convertible_v<const array<f32>&, view<f32>> && std::is_convertible_v<array<f32>&, mutable_view<f32>>);
+static_assert(std::is_convertible_v<const array<f32>&, view<f32>> &&
+              std::is_convertible_v<array<f32>&, mutable_view<f32>>);
 static_assert(!std::is_convertible_v<const array<f32>&, mutable_view<f32>>);
-static_assert(!std::is_convertible_v<const array<f64>&, view<f32>> && !std::is_convertible_v<std::vector<double>&, view<f32>>);
-static_assert(std::is_convertible_v<mutable_view<f32>, view<f32>> && !std::is_convertible_v<view<f32>, mutable_view<f32>>);
-static_assert(std::is_convertible_v<const std::vector<float>&, view<f32>> && !std::is_convertible_v<std::vector<bool>&, view<b8>>);
+static_assert(!std::is_convertible_v<const array<f64>&, view<f32>> &&
+              !std::is_convertible_v<std::vector<double>&, view<f32>>);
+static_assert(std::is_convertible_v<mutable_view<f32>, view<f32>> &&
+              !std::is_convertible_v<view<f32>, mutable_view<f32>>);
+static_assert(std::is_convertible_v<const std::vector<float>&, view<f32>> &&
+              !std::is_convertible_v<std::vector<bool>&, view<b8>>);
 static_assert(!std::is_convertible_v<const std::vector<float>&, mutable_view<f32>>);
 static_assert(!std::is_convertible_v<std::vector<float>, mutable_view<f32>>, "a temporary's elements would be lost");
-static_assert(std::is_convertible_v<std::span<float>, mutable_view<f32>> && std::is_convertible_v<std::span<const float>, view<f32>>);
+static_assert(std::is_convertible_v<std::span<float>, mutable_view<f32>> &&
+              std::is_convertible_v<std::span<const float>, view<f32>>);
 static_assert(!std::is_convertible_v<std::span<const float>, mutable_view<f32>>);
 static_assert(std::is_nothrow_move_constructible_v<array<f32>> && std::is_nothrow_move_assignable_v<array<f32>>);
 template <class A>
@@ -161,7 +168,7 @@ TEST_CASE("array: bad extents say themselves") {
   CHECK_THROWS_AS(array<f32>::zeros({0, extent_t{1} << 40, extent_t{1} << 40}), shape_error);
   CHECK_THROWS_AS((view<f32>(nullptr, {extent_t{1} << 62})), shape_error);
   CHECK_THROWS_AS((view<f32>(nullptr, {1, 2, 3, 4, 5, 6, 7, 8, 9})), shape_error);
-  CHECK_THROWS_AS((array<f32>::zeros({extent_t{1} << 55})), resource_error);
+  CHECK(has(text_of<resource_error>([] { array<u8>::zeros({PTRDIFF_MAX}); }), "no 9223372036854775807 bytes"));
   CHECK(has(text_of<argument_error>([] { array<f32>({2, 2}, nullptr); }), "the data of f32[2,2] is null"));
 }
 
@@ -200,7 +207,8 @@ TEST_CASE("uniform: as documented, from Philox's words") {
   const auto w = runtime::philox({1, 0, 0, 0}, {5, 9});
   const std::uint64_t seed = (std::uint64_t{9} << 32) | 5;
   CHECK(array<f32>::uniform({8}, seed)(6) == static_cast<float>(w[2] >> 8) / (1 << 23) - 1);
-  CHECK(array<f64>::uniform({8}, seed)(3) == static_cast<double>(((std::uint64_t{w[2]} << 32) | w[3]) >> 11) / 0x1p52 - 1);
+  CHECK(array<f64>::uniform({8}, seed)(3) ==
+        static_cast<double>(((std::uint64_t{w[2]} << 32) | w[3]) >> 11) / 0x1p52 - 1);
   CHECK(array<i32>::uniform({8}, seed)(5) == static_cast<std::int32_t>(w[1] >> 28) - 8);
   CHECK(array<u8>::uniform({5}, seed)(4) == w[0] >> 28);
   CHECK(array<b8>::uniform({8}, seed)(7) == (w[3] >> 31 != 0));
@@ -254,7 +262,8 @@ TEST_CASE("view: borrows from all that holds elements") {
 
 TEST_CASE("view: strides in elements, which may repeat or run backwards") {
   const float raw[] = {0, 1, 2, 3, 4, 5};
-  const view<f32> transposed(raw, {3, 2}, {1, 3}), backwards(raw + 5, {2, 3}, {-3, -1}), repeated(raw + 2, {4, 2}, {0, 1});
+  const view<f32> transposed(raw, {3, 2}, {1, 3}), backwards(raw + 5, {2, 3}, {-3, -1}),
+      repeated(raw + 2, {4, 2}, {0, 1});
   CHECK(transposed(2, 1) == 5);
   CHECK(backwards(0, 0) == 5);
   CHECK(backwards(1, 2) == 0);
@@ -332,7 +341,8 @@ TEST_CASE("check_view: what cannot be a tensor in memory") {
 
 TEST_CASE("overlap: the bytes from the first to the last element") {
   float raw[32]{};
-  const view<f32> low(raw, {16}), high(raw + 16, {16}), backwards(raw + 16, {4}, {-1}), none(raw, {0}), last(raw + 15, {1});
+  const view<f32> low(raw, {16}), high(raw + 16, {16}), backwards(raw + 16, {4}, {-1}), none(raw, {0}),
+      last(raw + 15, {1});
   CHECK(detail::overlap(low, low));
   CHECK_FALSE(detail::overlap(low, high));
   CHECK_FALSE(detail::overlap(high, low));

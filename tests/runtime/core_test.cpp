@@ -16,7 +16,8 @@ namespace {
 
 /// The value of a pattern of a binary format, from its definition.
 double value_of(unsigned bits, int exponent_bits, int fraction_bits) {
-  const int bias = (1 << (exponent_bits - 1)) - 1, exponent = static_cast<int>(bits >> fraction_bits) & ((1 << exponent_bits) - 1);
+  const int bias = (1 << (exponent_bits - 1)) - 1,
+            exponent = static_cast<int>(bits >> fraction_bits) & ((1 << exponent_bits) - 1);
   const unsigned fraction = bits & ((1u << fraction_bits) - 1);
   const double sign = bits & 0x8000 ? -1 : 1;
   if (exponent == (1 << exponent_bits) - 1) return fraction ? NAN : sign * HUGE_VAL;

@@ -54,7 +54,8 @@ TEST_CASE("from_dlpack: a strided tensor is read in place and given back once") 
     CHECK(f.elements[6] == 60);
     dlpack_tensor moved = std::move(t);
     CHECK(f.deleted == 0);
-    CHECK(has(text_of<type_error>([&] { static_cast<void>(static_cast<view<i32>>(moved)); }), "the tensor is f32, not i32"));
+    CHECK(has(text_of<type_error>([&] { static_cast<void>(static_cast<view<i32>>(moved)); }),
+              "the tensor is f32, not i32"));
   }
   CHECK(f.deleted == 1);
   CHECK(sum(from_dlpack(&f.tensor)) == 72);

@@ -61,9 +61,9 @@ array<D> make_array(const dims& d, memory* m);
 
 }  // namespace detail
 
-/// An array on the host: row-major, without gaps, 64-byte aligned. A value: copies are deep (and come from the process's
-/// allocator), moves are cheap and leave an empty array. Extents that are negative, too many (the rank is at most 8) or
-/// too large for memory are a shape_error that says them; memory that cannot be had is a resource_error.
+/// An array on the host: row-major, without gaps, 64-byte aligned. A value: copies are deep (and come from the
+/// process's allocator), moves are cheap and leave an empty array. Extents that are negative, too many (the rank is at
+/// most 8) or too large for memory are a shape_error that says them; memory that cannot be had is a resource_error.
 template <dtype D>
 class array {
   static_assert(D != any_dtype, "array: the element type is known");
@@ -89,10 +89,10 @@ class array {
     return a;
   }
   /// Random elements, the same on every machine: floats are uniform in [-1, 1) (the multiples of 2^-52, 2^-23, 2^-10,
-  /// 2^-7 for f64, f32, f16, bf16), signed integers in [-8, 8), unsigned ones in [0, 16), b8 is a fair coin. Element i is
-  /// made of the upper bits of word i % 4 of block i / 4 of Philox 4x32-10 with the seed as its key; for f64 of words
-  /// 2 (i % 2), the upper half, and 2 (i % 2) + 1 of block i / 2. Source: Salmon, Moraes, Dror, Shaw, "Parallel random
-  /// numbers: as easy as 1, 2, 3", SC 2011.
+  /// 2^-7 for f64, f32, f16, bf16), signed integers in [-8, 8), unsigned ones in [0, 16), b8 is a fair coin. Element i
+  /// is made of the upper bits of word i % 4 of block i / 4 of Philox 4x32-10 with the seed as its key; for f64 of
+  /// words 2 (i % 2), the upper half, and 2 (i % 2) + 1 of block i / 2. Source: Salmon, Moraes, Dror, Shaw, "Parallel
+  /// random numbers: as easy as 1, 2, 3", SC 2011.
   static array uniform(const extents& e, std::uint64_t seed, memory* m = nullptr) {
     array a(detail::array_storage(D, detail::checked_dims(e, D, "array"), m));
     detail::fill_uniform(a.s_.get(), seed);

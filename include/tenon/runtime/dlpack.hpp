@@ -103,8 +103,7 @@ inline any_view dlpack_view(const DLTensor& t) {
   const auto rank = static_cast<std::size_t>(t.ndim);
   const tenon::dims d = checked_dims(extents(std::vector<extent_t>(t.shape, t.shape + rank)), type, "dlpack");
   const void* data = t.data ? static_cast<const char*>(t.data) + t.byte_offset : nullptr;
-  const any_view v =
-      t.strides ? strided_view(data, type, d, t.strides, rank) : contiguous_view(data, type, d);
+  const any_view v = t.strides ? strided_view(data, type, d, t.strides, rank) : contiguous_view(data, type, d);
   check_view(v, "dlpack", access::read);
   return v;
 }

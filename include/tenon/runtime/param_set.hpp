@@ -109,8 +109,8 @@ class param_set {
 /// file, so it must not be changed while they are used; misaligned ones are copied. Throws load_error naming the file,
 /// the tensor and the values for whatever is not exactly such a file, and for element types that tenon has not.
 param_set load_safetensors(const std::string& path);
-/// Writes such a file: aside, then renamed. argument_error for names that are not UTF-8 or are "__metadata__", load_error
-/// when the file cannot be written.
+/// Writes such a file: aside, then renamed. argument_error for names that are not UTF-8 or are "__metadata__",
+/// load_error when the file cannot be written.
 void save_safetensors(const std::string& path, const param_set&);
 
 /// Reads a .npz archive of NumPy (numpy.savez, numpy.savez_compressed): members NAME.npy become tensors NAME. Numbers

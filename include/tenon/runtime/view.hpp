@@ -46,8 +46,9 @@ any_view contiguous_view(const void* data, dtype, const dims& d);
 any_view strided_view(const void* data, dtype, const dims& d, const extent_t* strides, std::size_t count);
 
 enum class access : std::uint8_t { read, write };
-/// Throws argument_error, naming `what` and the values, for what cannot be a tensor in memory: null data, data that is not
-/// aligned to its element, strides that leave the address space; for `write` also strides that use an element twice.
+/// Throws argument_error, naming `what` and the values, for what cannot be a tensor in memory: null data, data that is
+/// not aligned to its element, strides that leave the address space; for `write` also strides that use an element
+/// twice.
 void check_view(const any_view&, const char* what, access);
 /// check_view would accept it, for reading and for writing: the common case, in a few instructions.
 inline bool is_plain(const any_view& v) {

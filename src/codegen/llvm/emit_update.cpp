@@ -63,7 +63,10 @@ void emitter::find_partials(const ir::loop& x, lane_context& context) {
       context.partials.erase(u->buffer);
       return;
     }
-    partial p{.combine = u->combine, .elements = whole ? elements : 1, .whole_buffer = whole};
+    partial p;
+    p.combine = u->combine;
+    p.elements = whole ? elements : 1;
+    p.whole_buffer = whole;
     if (!whole) {
       value at = offset(to);
       p.target = pointer(u->buffer, at);

@@ -74,7 +74,9 @@ void emitter::vectorized(const ir::loop& x) {
     begin = scalar(x.begin);
     end = scalar(x.end);
   }
-  lane_context context{.variable = x.variable, .width = width};
+  lane_context context;
+  context.variable = x.variable;
+  context.width = width;
   ir::visit(x.body, [&](const ir::stmt& s) {
     if (const auto* d = std::get_if<ir::declare>(&s.v)) context.declared.insert(d->buffer);
     if (std::holds_alternative<ir::contraction>(s.v)) fail("a contraction inside a vectorized loop");

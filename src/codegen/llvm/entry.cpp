@@ -1,7 +1,5 @@
 // The one thing that libtenon-llvm shows: a generator.
-#include <elf.h>
 #include <fmt/format.h>
-#include <link.h>
 #include <llvm/ExecutionEngine/Orc/CompileUtils.h>
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/DiagnosticPrinter.h>
@@ -16,6 +14,7 @@
 #include <map>
 #include <mutex>
 
+#include "codegen/llvm/build_id.hpp"
 #include "codegen/llvm/emitter.hpp"
 #include "codegen/llvm/legality.hpp"
 #include "codegen/llvm/link.hpp"
@@ -29,8 +28,11 @@ namespace {
 
 /// LLVM would end the process after this; instead our caller gets an error. Its frames have no destructors to run, so what
 /// it was working on is abandoned, not destroyed (see `work`).
+struct gave_up : compile_error {
+  using compile_error::compile_error;
+};
 [[noreturn]] void fatal(void*, const char* reason, bool) {
-  throw compile_error(fmt::format("llvm gave up: {}", reason));
+  throw gave_up(fmt::format("llvm gave up: {}", reason));
 }
 
 struct diagnostics : llvm::DiagnosticHandler {
@@ -60,6 +62,22 @@ struct work {
 };
 
 class llvm_generator final : public generator {
+  /// Emits the kernel and calls `f` with the result.
+  template <class F>
+  auto with_module(const ir::kernel& k, const machine& m, F f) const {
+    const std::string text = m.text();
+    auto w = std::make_unique<work>(take(m, text));
+    try {
+      emitter(w->module, k, m).run();
+      auto result = f(*w);
+      give(text, std::move(w->target));
+      return result;
+    } catch (const gave_up&) {
+      static_cast<void>(w.release());
+      throw;
+    }
+  }
+
  public:
   llvm_generator() {
     LLVMInitializeX86TargetInfo();
@@ -113,20 +131,6 @@ class llvm_generator final : public generator {
   }
 
  private:
-  template <class F>
-  auto with_module(const ir::kernel& k, const machine& m, F f) const {
-    const std::string text = m.text();
-    auto w = std::make_unique<work>(take(m, text));
-    try {
-      emitter(w->module, k, m).run();
-      auto result = f(*w);
-      give(text, std::move(w->target));
-      return result;
-    } catch (const error&) {
-      static_cast<void>(w.release());
-      throw;
-    }
-  }
   /// Target machines are costly to make and serve one thread at a time.
   std::unique_ptr<llvm::TargetMachine> take(const machine& m, const std::string& text) const {
     {
@@ -144,40 +148,6 @@ class llvm_generator final : public generator {
     std::lock_guard lock(mutex_);
     auto& idle = idle_[text];
     if (idle.size() < 8) idle.push_back(std::move(t));
-  }
-
-  /// The linker's build id of this library: two builds of it never share kernels.
-  static std::string build_id() {
-    std::string id;
-    dl_iterate_phdr(
-        [](dl_phdr_info* info, std::size_t, void* out) {
-          const auto here = reinterpret_cast<std::uintptr_t>(&fatal);
-          bool ours = false;
-          for (int i = 0; i < info->dlpi_phnum; ++i) {
-            const auto& p = info->dlpi_phdr[i];
-            ours = ours || (p.p_type == PT_LOAD && here - info->dlpi_addr - p.p_vaddr < p.p_memsz);
-          }
-          if (!ours) return 0;
-          for (int i = 0; i < info->dlpi_phnum; ++i) {
-            const auto& p = info->dlpi_phdr[i];
-            if (p.p_type != PT_NOTE) continue;
-            const auto* at = reinterpret_cast<const unsigned char*>(info->dlpi_addr + p.p_vaddr);
-            const auto* end = at + p.p_memsz;
-            while (at + sizeof(Elf64_Nhdr) <= end) {
-              Elf64_Nhdr note;
-              std::memcpy(&note, at, sizeof note);
-              const unsigned char* name = at + sizeof note;
-              const unsigned char* bytes = name + (note.n_namesz + 3) / 4 * 4;
-              if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && std::memcmp(name, "GNU", 4) == 0)
-                for (unsigned k = 0; k < note.n_descsz; ++k)
-                  *static_cast<std::string*>(out) += fmt::format("{:02x}", bytes[k]);
-              at = bytes + (note.n_descsz + 3) / 4 * 4;
-            }
-          }
-          return 1;
-        },
-        &id);
-    return id.empty() ? "unknown" : id;
   }
 
   std::string identity_;

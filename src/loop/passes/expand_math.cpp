@@ -19,14 +19,15 @@ using real = math::symbolic_f32;
 expr_ref polynomial(expr_arena& m, prim p, expr_ref a) {
   const real x(math::symbolic(m, a));
   switch (p) {
-#define X(n) \
-  case prim::n: return math::n(x).in(m);
+#define X(n)    \
+  case prim::n: \
+    return math::n(x).in(m);
     // clang-format off
     X(exp) X(exp2) X(expm1) X(log) X(log2) X(log1p) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan)
     X(sinh) X(cosh) X(tanh) X(asinh) X(acosh) X(atanh) X(erf)
     // clang-format on
 #undef X
-    default: return nullptr;
+            default : return nullptr;
   }
 }
 
