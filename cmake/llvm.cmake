@@ -30,8 +30,9 @@ else()
   target_link_options(tenon-llvm PRIVATE -fuse-ld=lld "-B${PROJECT_BINARY_DIR}/cmake/linker")
 endif()
 target_link_options(tenon-llvm PRIVATE "LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/exports_llvm.map"
-  LINKER:--exclude-libs,ALL LINKER:-Bsymbolic LINKER:--gc-sections $<$<CONFIG:Release>:LINKER:--strip-all>)
+  LINKER:--exclude-libs,ALL LINKER:-Bsymbolic LINKER:--gc-sections)
+if(NOT TENON_SANITIZE)
+  target_link_options(tenon-llvm PRIVATE $<$<CONFIG:Release>:LINKER:--strip-all>)
+endif()
 set_property(TARGET tenon-llvm APPEND PROPERTY LINK_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/exports_llvm.map")
-# Whoever builds libtenon wants it beside.
-add_dependencies(tenon-llvm tenon)
 list(APPEND tenon_installed tenon-llvm)

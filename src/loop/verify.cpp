@@ -158,7 +158,7 @@ class verifier {
       if (i->type != i64)
         fail(s, fmt::format("index {} of a {} of buffer {} is {}, not i64: {}", d, what, name_of(b), name(i->type),
                             text(i)));
-      if (!i->is(expr_kind::constant)) continue;
+      if (!i->is(expr_kind::constant) || !mask->is_true()) continue;
       if (i->payload < 0 || (b.extents[d]->is(expr_kind::constant) && i->payload >= b.extents[d]->payload))
         fail(s, fmt::format("index {} of a {} of buffer {} is {}, its extent is {}", d, what, name_of(b), i->payload,
                             text(b.extents[d])));

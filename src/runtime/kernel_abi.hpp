@@ -11,11 +11,12 @@ inline constexpr std::uint32_t abi_version = 1;
 
 /// Scalar functions that generated code calls where vector code does not pay (f64 and rare ones); order is the ABI.
 /// The list stands here once: X(name, arity).
-#define TENON_RUNTIME_MATH(X)                                                                                         \
-  X(exp, 1)                                                                                                           \
-  X(exp2, 1) X(expm1, 1) X(log, 1) X(log2, 1) X(log1p, 1) X(sin, 1) X(cos, 1) X(tan, 1) X(asin, 1) X(acos, 1)         \
-      X(atan, 1) X(sinh, 1) X(cosh, 1) X(tanh, 1) X(asinh, 1) X(acosh, 1) X(atanh, 1) X(erf, 1) X(pow, 2) X(atan2, 2) \
-          X(fmod, 2)
+// clang-format off
+#define TENON_RUNTIME_MATH(X)                                                                                    \
+  X(exp, 1) X(exp2, 1) X(expm1, 1) X(log, 1) X(log2, 1) X(log1p, 1) X(sin, 1) X(cos, 1) X(tan, 1) X(asin, 1)     \
+  X(acos, 1) X(atan, 1) X(sinh, 1) X(cosh, 1) X(tanh, 1) X(asinh, 1) X(acosh, 1) X(atanh, 1) X(erf, 1) X(pow, 2) \
+  X(atan2, 2) X(fmod, 2)
+// clang-format on
 
 using unary_f64 = double (*)(double);
 using binary_f64 = double (*)(double, double);

@@ -66,7 +66,7 @@ struct reader {
     try {
       return json::parse(text, check);
     } catch (const json::exception& e) {
-      fail("the header is no JSON: ", e.what());
+      fail("the header is no JSON: ", std::string_view(e.what()).substr(0, 300));  // it quotes the last token whole
     }
   }
 

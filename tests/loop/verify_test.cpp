@@ -76,6 +76,10 @@ TEST_CASE("sound kernels are accepted") {
 )") == "no error");
 }
 
+TEST_CASE("a masked access may lie outside") {
+  CHECK(broken("for i0 in [0, n)\n  y[0, 0] = a[-1, 0 if 3 < i0]\n  y[0, 9] = 1.0f if i0 < 0 - m\n") == "no error");
+}
+
 TEST_CASE("scopes of variables and local buffers") {
   CHECK(broken("y[i7, 0] = 1.0f\n") == "i7 is used outside of what binds it, in the index\ny[i7, 0] = 1.0f");
   CHECK(broken("for i0 in [0, n)\n  for i0 in [0, m)\n    y[i0, 0] = 1.0f\n") ==

@@ -210,8 +210,8 @@ class [[nodiscard]] compiled<R(P...)>
 
   /// What it did so far.
   call_stats stats() const { return detail::stats_of(*this->function_); }
-  /// The graph as it was traced, params by name.
-  ir::graph graph() const { return detail::graph_of(*this->function_); }
+  /// The graph as it was traced, params by name: an ir::graph.
+  auto graph() const { return detail::graph_of(*this->function_); }
   /// What the library chose for the latest extents: groups, kernels, memory. Prints.
   tenon::explanation explain() const { return detail::explain(*this->function_); }
 };

@@ -6,10 +6,13 @@
 
 #include "tenon/dsl/handle.hpp"
 #include "tenon/dsl/options.hpp"
-#include "tenon/graph/graph.hpp"
 #include "tenon/runtime/view.hpp"
 
 namespace tenon {
+
+namespace ir {
+class graph;  // tenon/graph/graph.hpp
+}
 
 /// A text to look at: what `explain()` answers. Prints by `print`.
 class explanation {

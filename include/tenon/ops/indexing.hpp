@@ -218,7 +218,7 @@ struct one_hot_op {
     for (int i = axis + 1; i < rank; ++i) classes.to.push_back(1);
     const X wide = tenon::cast(X(tenon::unsqueeze(indices, {axis})), i64);
     const X position = tenon::select(wide < 0, wide + at.depth, wide);
-    const X counts = detail::apply_dynamic<iota_op>(here, classes);
+    const X counts(detail::emit(detail::definition<iota_op>(), &classes, nullptr, 0, here));
     return tenon::cast(X(tenon::equal(position, counts)), at.type);
   }
 };

@@ -1,0 +1,50 @@
+#!/bin/sh
+# Everything that a change must pass: sh cmake/test.sh, from any folder. Stops at the first step that fails.
+# The steps can be named: sh cmake/test.sh gcc asan
+set -eu
+cd "$(dirname "$0")/.."
+jobs=$(nproc)
+log=build/test.log
+started=$(date +%s)
+mkdir -p build
+: >"$log"
+
+step() {
+  name=$1
+  shift
+  echo "==== $name ($(($(date +%s) - started)) s)"
+  "$@" || {
+    echo "test: failed: $name" >&2
+    exit 1
+  }
+}
+
+# Runs ctest, keeps its output for the count at the end.
+run_tests() {
+  { ctest --preset "$@" --output-on-failure && : || echo failed >build/test.status; } 2>&1 | tee -a "$log"
+  [ ! -e build/test.status ]
+}
+
+preset() {
+  step "$1: configure" cmake --preset "$1" --log-level=NOTICE
+  step "$1: build" cmake --build --preset "$1" -j "$jobs"
+  rm -f build/test.status
+  step "$1: tests" run_tests "$1" -j "$jobs"
+}
+
+step "packages" sh cmake/setup.sh test
+for part in ${*:-lint gcc asan tsan tidy}; do
+  case $part in
+    lint) # the quick ones first
+      step "format" sh cmake/check_format.sh
+      step "stage order" python3 cmake/check_stages.py
+      ;;
+    tidy) step "clang-tidy" sh cmake/check_tidy.sh build/asan ;;
+    *) preset "$part" ;;
+  esac
+done
+
+# ctest's closing lines: "98% tests passed, 1 tests failed out of 57"
+awk '/tests passed, .* failed out of/ { failed += $4; passed += $9 - $4 }
+  END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' "$log"
+echo "all in $((($(date +%s) - started) / 60)) minutes"

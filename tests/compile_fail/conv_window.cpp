@@ -1,0 +1,15 @@
+// The first error says:
+//   conv2d
+//   window 25 > extent 19
+//   [7,5,25,3]
+#include <tenon/tenon.hpp>
+using namespace tenon;
+
+int main() {
+#ifdef MUST_FAIL
+  auto y = conv2d(input<f32, 2, 5, 19, 23>("x"), input<f32, 7, 5, 25, 3>("k"));
+#else
+  auto y = conv2d(input<f32, 2, 5, 19, 23>("x"), input<f32, 7, 5, 19, 3>("k"));
+#endif
+  (void)y;
+}

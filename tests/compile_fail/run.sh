@@ -1,0 +1,42 @@
+#!/bin/sh
+# Compiles each file here twice: as it is it must compile; with MUST_FAIL its first error must say what the comment at its
+# top lists.
+#   run.sh COMPILER INCLUDE_DIR [NAME...]
+set -u
+compiler=$1 include=$2
+shift 2
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+[ $# -gt 0 ] || set -- "$here"/*.cpp
+count=0 failures=0
+
+complain() {  # NAME WHAT FILE
+  failures=$((failures + 1))
+  echo "FAILED $1: $2"
+  sed 's/^/    /' "$3" | head -n 12
+}
+for file; do
+  name=$(basename "$file" .cpp)
+  file=$here/$name.cpp
+  count=$((count + 1))
+  "$compiler" -std=c++20 -fsyntax-only -I"$include" "$file" >"$work/pass" 2>&1 ||
+    complain "$name" "does not compile as it is" "$work/pass"
+  if "$compiler" -std=c++20 -fsyntax-only -DMUST_FAIL -I"$include" "$file" >"$work/fail" 2>&1; then
+    complain "$name" "compiles with MUST_FAIL" /dev/null
+    continue
+  fi
+  grep -m 1 'error: ' "$work/fail" >"$work/first"
+  # GCC says in a note what an exception in a constant expression was.
+  grep -m 1 -A 3 'error: ' "$work/fail" >"$work/context"
+  sed -n '2,/^#/s|^//   ||p' "$file" >"$work/words"
+  while IFS= read -r words; do
+    case $words in
+      dim:\ a\ name\ has\ letters*) searched=$work/context ;;
+      *) searched=$work/first ;;
+    esac
+    grep -qF -- "$words" "$searched" || complain "$name" "the first error does not say '$words'" "$work/context"
+  done <"$work/words"
+done
+echo "$count files, $failures failures ($compiler)"
+[ "$failures" -eq 0 ]
