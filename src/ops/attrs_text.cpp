@@ -25,20 +25,34 @@ std::uint64_t hashed(std::uint64_t h, std::uint64_t v) { return detail::mix(h, v
 template <class F>
 void with_host_type(dtype d, F f) {
   switch (d) {
-    case f64: return f(double{});
-    case f32: return f(float{});
-    case f16: return f(float16{});
-    case bf16: return f(bfloat16{});
-    case i64: return f(std::int64_t{});
-    case i32: return f(std::int32_t{});
-    case i16: return f(std::int16_t{});
-    case i8: return f(std::int8_t{});
-    case u64: return f(std::uint64_t{});
-    case u32: return f(std::uint32_t{});
-    case u16: return f(std::uint16_t{});
-    case u8: return f(std::uint8_t{});
-    case b8: return f(bool{});
-    case any_dtype: break;
+    case f64:
+      return f(double{});
+    case f32:
+      return f(float{});
+    case f16:
+      return f(float16{});
+    case bf16:
+      return f(bfloat16{});
+    case i64:
+      return f(std::int64_t{});
+    case i32:
+      return f(std::int32_t{});
+    case i16:
+      return f(std::int16_t{});
+    case i8:
+      return f(std::int8_t{});
+    case u64:
+      return f(std::uint64_t{});
+    case u32:
+      return f(std::uint32_t{});
+    case u16:
+      return f(std::uint16_t{});
+    case u8:
+      return f(std::uint8_t{});
+    case b8:
+      return f(bool{});
+    case any_dtype:
+      break;
   }
 }
 template <class T>

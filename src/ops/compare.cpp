@@ -1,7 +1,7 @@
 #include "tenon/ops/compare.hpp"
-#include "tenon/ops/logical.hpp"
 
 #include "ops/define.hpp"
+#include "tenon/ops/logical.hpp"
 
 TENON_DEFINE(equal_op)
 TENON_DEFINE(not_equal_op)

@@ -21,14 +21,19 @@ void copy_row(const void*, extent_t n, char* const* data, const extent_t* s) {
 }
 row_fn copy_of(int size) {
   switch (size) {
-    case 1: return copy_row<std::uint8_t>;
-    case 2: return copy_row<std::uint16_t>;
-    case 4: return copy_row<std::uint32_t>;
-    default: return copy_row<std::uint64_t>;
+    case 1:
+      return copy_row<std::uint8_t>;
+    case 2:
+      return copy_row<std::uint16_t>;
+    case 4:
+      return copy_row<std::uint32_t>;
+    default:
+      return copy_row<std::uint64_t>;
   }
 }
 
-// A transposition: along the last axis one side jumps, along another one the other side does. Blocks of both stay in cache.
+// A transposition: along the last axis one side jumps, along another one the other side does. Blocks of both stay in
+// cache.
 template <class T>
 void transpose_tile(T* to, const T* from, extent_t n, extent_t m, extent_t to_n, extent_t from_n, extent_t to_m,
                     extent_t from_m) {
@@ -36,8 +41,7 @@ void transpose_tile(T* to, const T* from, extent_t n, extent_t m, extent_t to_n,
   for (extent_t i0 = 0; i0 < n; i0 += tile)
     for (extent_t j0 = 0; j0 < m; j0 += tile)
       for (extent_t i = i0; i < std::min(n, i0 + tile); ++i)
-        for (extent_t j = j0; j < std::min(m, j0 + tile); ++j)
-          to[i * to_n + j * to_m] = from[i * from_n + j * from_m];
+        for (extent_t j = j0; j < std::min(m, j0 + tile); ++j) to[i * to_n + j * to_m] = from[i * from_n + j * from_m];
 }
 
 template <class T>
@@ -79,10 +83,14 @@ void copy_block(const dims& extents, int size, const strided_block& to, const st
     for (int d = 0; d < last; ++d) {
       if (l.strides[1][d] != 1) continue;
       switch (size) {
-        case 1: return run_transposed<std::uint8_t>(l, d, to.data, from.data);
-        case 2: return run_transposed<std::uint16_t>(l, d, to.data, from.data);
-        case 4: return run_transposed<std::uint32_t>(l, d, to.data, from.data);
-        default: return run_transposed<std::uint64_t>(l, d, to.data, from.data);
+        case 1:
+          return run_transposed<std::uint8_t>(l, d, to.data, from.data);
+        case 2:
+          return run_transposed<std::uint16_t>(l, d, to.data, from.data);
+        case 4:
+          return run_transposed<std::uint32_t>(l, d, to.data, from.data);
+        default:
+          return run_transposed<std::uint64_t>(l, d, to.data, from.data);
       }
     }
   }

@@ -71,8 +71,7 @@ const attrs_def& attrs_definition() {
                       [&](std::string_view, const auto& field) { h = detail::mix(h, hash_field(field)); });
             return h;
           },
-      .equal = [](const void* a,
-                  const void* b) { return *static_cast<const A*>(a) == *static_cast<const A*>(b); },
+      .equal = [](const void* a, const void* b) { return *static_cast<const A*>(a) == *static_cast<const A*>(b); },
       .print = [](const void* a) { return print_attrs(*static_cast<const A*>(a)); },
       .parse = [](std::string_view s) -> attrs_ref { return std::make_shared<A>(parse_attrs<A>(s)); },
       .bind = [](const void* a, extent_t (*value_of)(void*, extent_t), void* context) -> attrs_ref {
@@ -91,10 +90,10 @@ const attrs_def& attrs_definition() {
 
 constexpr op_kind kind_named(std::string_view s) {
   constexpr std::pair<std::string_view, op_kind> kinds[] = {
-      {"leaf", op_kind::leaf},           {"map", op_kind::map},
-      {"movement", op_kind::movement},   {"reduction", op_kind::reduction},
-      {"program", op_kind::program},     {"contraction", op_kind::contraction},
-      {"library", op_kind::library},     {"projection", op_kind::projection}};
+      {"leaf", op_kind::leaf},         {"map", op_kind::map},
+      {"movement", op_kind::movement}, {"reduction", op_kind::reduction},
+      {"program", op_kind::program},   {"contraction", op_kind::contraction},
+      {"library", op_kind::library},   {"projection", op_kind::projection}};
   for (const auto& [name, kind] : kinds)
     if (name == s) return kind;
   throw "no such kind of operator";
@@ -181,8 +180,7 @@ std::vector<node_ref> expand_with(const typename Op::attrs& at, std::span<const 
 }
 template <class Op>
 std::vector<node_ref> expand_nodes(const void* attrs, std::span<const node_ref> operands, const loc& where) {
-  std::vector<node_ref> r =
-      expand_with<Op, Op::max_operands>(*static_cast<const typename Op::attrs*>(attrs), operands);
+  std::vector<node_ref> r = expand_with<Op, Op::max_operands>(*static_cast<const typename Op::attrs*>(attrs), operands);
   place(r, operands, where);
   return r;
 }
@@ -213,19 +211,24 @@ constexpr op_def make_definition() {
 
 }  // namespace tenon::ir
 
-namespace tenon::detail {
+namespace tenon::ir {
 
 template <class Op>
-const ir::op_def& definition() {
-  static const ir::op_def def = [] {
-    ir::op_def d = ir::make_definition<Op>();
-    d.attrs = &ir::attrs_definition<typename Op::attrs>();
+const op_def& defined() {
+  static const op_def def = [] {
+    op_def d = make_definition<Op>();
+    d.attrs = &attrs_definition<typename Op::attrs>();
     return d;
   }();
   return def;
 }
 
-}  // namespace tenon::detail
+}  // namespace tenon::ir
 
-/// Emits the definitions of operators into this translation unit.
-#define TENON_DEFINE(op) template const tenon::ir::op_def& tenon::detail::definition<tenon::ops::op>();
+/// Defines an operator's one symbol, in the one translation unit that sees its native function. What its expansion uses
+/// and is defined in the same file comes before it.
+#define TENON_DEFINE(op)                                                 \
+  template <>                                                            \
+  const tenon::ir::op_def& tenon::detail::definition<tenon::ops::op>() { \
+    return tenon::ir::defined<tenon::ops::op>();                         \
+  }

@@ -198,7 +198,8 @@ node_ref make_scalar(dtype d, number n, const loc& w) {
 node_ref make_result(const node_ref& n, int index, const loc& w) {
   if (!n) throw argument_error(fmt::format("result {} of an empty tensor handle; at {}:{}", index, w.file(), w.line()));
   if (index < 0 || index >= n->results())
-    throw argument_error(fmt::format("{}: result {} of {}; at {}:{}", n->op->name, index, n->results(), w.file(), w.line()));
+    throw argument_error(
+        fmt::format("{}: result {} of {}; at {}:{}", n->op->name, index, n->results(), w.file(), w.line()));
   if (n->more.empty()) return n;
   return make_node(result_definition(), shared(result_attrs{index}), {n}, w);
 }

@@ -64,8 +64,8 @@ node_ref make_param(std::string_view name, dtype, const dims&, const loc&);
 /// Copies the elements.
 node_ref make_constant(dtype, const dims&, const void* data, const loc&);
 node_ref make_constant(constant_value, const loc&);
-/// A scalar; broadcasting it is free. Floats take the nearest value, integers wrap; type_error for a fraction, an infinity or
-/// NaN as an integer, and where the type is not known.
+/// A scalar; broadcasting it is free. Floats take the nearest value, integers wrap; type_error for a fraction, an
+/// infinity or NaN as an integer, and where the type is not known.
 node_ref make_scalar(dtype, number, const loc&);
 /// Result `index` of a node with several; the node itself when it has one. argument_error when there is none such.
 node_ref make_result(const node_ref&, int index, const loc&);

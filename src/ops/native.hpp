@@ -21,30 +21,48 @@ using type_c = std::integral_constant<dtype, D>;
 template <class R, class F>
 R with_dtype(dtype d, R otherwise, F f) {
   switch (d) {
-    case f64: return f(type_c<f64>{});
-    case f32: return f(type_c<f32>{});
-    case f16: return f(type_c<f16>{});
-    case bf16: return f(type_c<bf16>{});
-    case i64: return f(type_c<i64>{});
-    case i32: return f(type_c<i32>{});
-    case i16: return f(type_c<i16>{});
-    case i8: return f(type_c<i8>{});
-    case u64: return f(type_c<u64>{});
-    case u32: return f(type_c<u32>{});
-    case u16: return f(type_c<u16>{});
-    case u8: return f(type_c<u8>{});
-    case b8: return f(type_c<b8>{});
-    case any_dtype: break;
+    case f64:
+      return f(type_c<f64>{});
+    case f32:
+      return f(type_c<f32>{});
+    case f16:
+      return f(type_c<f16>{});
+    case bf16:
+      return f(type_c<bf16>{});
+    case i64:
+      return f(type_c<i64>{});
+    case i32:
+      return f(type_c<i32>{});
+    case i16:
+      return f(type_c<i16>{});
+    case i8:
+      return f(type_c<i8>{});
+    case u64:
+      return f(type_c<u64>{});
+    case u32:
+      return f(type_c<u32>{});
+    case u16:
+      return f(type_c<u16>{});
+    case u8:
+      return f(type_c<u8>{});
+    case b8:
+      return f(type_c<b8>{});
+    case any_dtype:
+      break;
   }
   return otherwise;
 }
 /// The unsigned integer of the same size: movement looks at sizes alone.
 constexpr dtype bits_type(dtype d) {
   switch (size_of(d)) {
-    case 1: return u8;
-    case 2: return u16;
-    case 4: return u32;
-    default: return u64;
+    case 1:
+      return u8;
+    case 2:
+      return u16;
+    case 4:
+      return u32;
+    default:
+      return u64;
   }
 }
 
@@ -170,12 +188,18 @@ template <class T>
 num<T> identity_of(reducer r) {
   using limits = std::numeric_limits<T>;
   switch (r) {
-    case reducer::sum: return convert<T>(0);
-    case reducer::prod: return convert<T>(1);
-    case reducer::max: return limits::has_infinity ? static_cast<T>(-limits::infinity()) : limits::lowest();
-    case reducer::min: return limits::has_infinity ? limits::infinity() : limits::max();
-    case reducer::all: return convert<T>(1);
-    default: return convert<T>(0);
+    case reducer::sum:
+      return convert<T>(0);
+    case reducer::prod:
+      return convert<T>(1);
+    case reducer::max:
+      return limits::has_infinity ? static_cast<T>(-limits::infinity()) : limits::lowest();
+    case reducer::min:
+      return limits::has_infinity ? limits::infinity() : limits::max();
+    case reducer::all:
+      return convert<T>(1);
+    default:
+      return convert<T>(0);
   }
 }
 template <class T>
@@ -184,10 +208,14 @@ num<T> combined(reducer r, num<T> a, num<T> b) {
     return r == reducer::all ? a & b : a | b;
   } else {
     switch (r) {
-      case reducer::sum: return a + b;
-      case reducer::prod: return a * b;
-      case reducer::max: return max(a, b);
-      default: return min(a, b);
+      case reducer::sum:
+        return a + b;
+      case reducer::prod:
+        return a * b;
+      case reducer::max:
+        return max(a, b);
+      default:
+        return min(a, b);
     }
   }
 }
@@ -219,13 +247,9 @@ class context {
   bool same(extent_t a, extent_t b) const { return a == b; }
 
   value load(int k, const indices& i) const { return value(from_stored(at<D>(k, i))); }
-  wide load_wide(int k, const indices& i) const {
-    return wide(convert<accumulator_t<D>>(from_stored(at<D>(k, i))));
-  }
+  wide load_wide(int k, const indices& i) const { return wide(convert<accumulator_t<D>>(from_stored(at<D>(k, i)))); }
   value load_if(mask m, int k, const indices& i, value otherwise) const { return m.v ? load(k, i) : otherwise; }
-  wide load_wide_if(mask m, int k, const indices& i) const {
-    return m.v ? load_wide(k, i) : wide(accumulator_t<D>(0));
-  }
+  wide load_wide_if(mask m, int k, const indices& i) const { return m.v ? load_wide(k, i) : wide(accumulator_t<D>(0)); }
   mask load_mask(int k, const indices& i) const { return mask(from_stored(at<b8>(k, i))); }
   extent_t load_index(int k, const indices& i) const {
     return with_dtype(call_.in[k].type, extent_t{0},
@@ -305,10 +329,10 @@ template <dtype D, dtype O>
 class program : public context<D, O> {
  public:
   using base = context<D, O>;
+  using base::base;
   using typename base::indices;
   using typename base::mask;
   using typename base::value;
-  using base::base;
 
   template <class T>
   class variable {

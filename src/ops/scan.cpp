@@ -1,7 +1,7 @@
 #include "tenon/ops/scan.hpp"
-#include "tenon/ops/sort.hpp"
 
 #include "ops/define.hpp"
+#include "tenon/ops/sort.hpp"
 
 TENON_DEFINE(cumsum_op)
 TENON_DEFINE(cumprod_op)

@@ -43,10 +43,14 @@ template <>
 struct override_of<ops::bitcast_op> {
   static native_fn choose(const cast_attrs& at, detail::dtypes) {
     switch (bits_type(at.to)) {
-      case u8: return run_copy<u8>;
-      case u16: return run_copy<u16>;
-      case u32: return run_copy<u32>;
-      default: return run_copy<u64>;
+      case u8:
+        return run_copy<u8>;
+      case u16:
+        return run_copy<u16>;
+      case u32:
+        return run_copy<u32>;
+      default:
+        return run_copy<u64>;
     }
   }
 };

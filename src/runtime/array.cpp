@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -21,20 +22,33 @@ namespace {
   throw shape_error(cat(what, ": ", list{e, rank}, " of ", type, " is too large for memory"));
 }
 
-/// Zeros are left out of the product, so that strides cannot overflow either.
-bool fits(const extent_t* e, std::size_t rank, dtype type) {
-  if (rank > dims::max_rank) return false;
-  extent_t bytes = size_of(type);
-  for (std::size_t i = 0; i < rank; ++i)
-    if (e[i] < 0 || (e[i] > 0 && __builtin_mul_overflow(bytes, e[i], &bytes))) return false;
-  return true;
-}
+constexpr extent_t value(extent_t e) { return e; }
+constexpr extent_t value(any_extent e) { return e.v; }
 
-dims checked(const extent_t* e, std::size_t rank, dtype type, const char* what) {
-  if (!fits(e, rank, type)) throw_extents(what, e, rank, type);
-  dims d;
-  for (std::size_t i = 0; i < rank; ++i) d.push_back(e[i]);
-  return d;
+/// Fills the result field by field: copying extents as a block right after they were written would stall.
+template <class E>
+any_view make_view(const void* data, dtype type, const E* e, std::size_t rank, const char* what) {
+  any_view v;
+  v.data = const_cast<void*>(data);
+  v.type = type;
+  bool good = rank <= dims::max_rank, empty = false;
+  extent_t n = 1, bytes = 0;  // zeros are left out of the product, so that strides cannot overflow either
+  for (std::size_t i = rank; good && i-- > 0;) {
+    const extent_t x = value(e[i]);
+    v.dims.e[i] = x;
+    v.strides[i] = n;
+    empty |= x == 0;
+    good = x == 0 || (x > 0 && !__builtin_mul_overflow(n, x, &n));
+  }
+  if (!good || __builtin_mul_overflow(n, extent_t{size_of(type)}, &bytes)) {
+    std::vector<extent_t> all;
+    for (std::size_t i = 0; i < rank; ++i) all.push_back(value(e[i]));
+    throw_extents(what, all.data(), rank, type);
+  }
+  v.dims.rank = static_cast<int>(rank);
+  if (rank == 0) v.strides[0] = 0;
+  v.size = empty ? 0 : n;
+  return v;
 }
 
 /// Bytes from `data` down to the first and up to the end of the last element. False when they leave the address space.
@@ -70,11 +84,22 @@ bool repeats(const any_view& v) {
   return false;
 }
 
+/// One axis of a copy: extent, and strides in elements.
+struct copy_axis {
+  extent_t n = 1, to = 0, from = 0;
+};
+
+/// Copies two axes. In tiles when rows do not follow one another on both sides, so that each cache line is used whole.
 template <class T>
-void copy_row(char* to, extent_t to_stride, const char* from, extent_t from_stride, extent_t n) {
-  auto* t = reinterpret_cast<T*>(to);
-  const auto* f = reinterpret_cast<const T*>(from);
-  for (extent_t i = 0; i < n; ++i) t[i * to_stride] = f[i * from_stride];
+void copy_plane(void* to, const void* from, const copy_axis& outer, const copy_axis& inner, bool tiles) {
+  auto* const t = static_cast<T*>(to);
+  const auto* const f = static_cast<const T*>(from);
+  const extent_t tile = 32, rows = tiles ? tile : outer.n, columns = tiles ? tile : inner.n;
+  for (extent_t i0 = 0; i0 < outer.n; i0 += rows)
+    for (extent_t j0 = 0; j0 < inner.n; j0 += columns)
+      for (extent_t i = i0; i < std::min(i0 + rows, outer.n); ++i)
+        for (extent_t j = j0; j < std::min(j0 + columns, inner.n); ++j)
+          t[i * outer.to + j * inner.to] = f[i * outer.from + j * inner.from];
 }
 
 template <class T, class F>
@@ -108,46 +133,27 @@ void generate_integers(const any_view& v, std::uint64_t seed) {
 
 }  // namespace
 
-dims checked_dims(const extents& e, dtype type, const char* what) {
-  return checked(e.v.data(), e.v.size(), type, what);
+any_view checked_view(const void* data, dtype type, std::initializer_list<any_extent> e, const char* what) {
+  return make_view(data, type, e.begin(), e.size(), what);
 }
 
-dims checked_dims(std::initializer_list<any_extent> list, dtype type, const char* what) {
-  if (list.size() > dims::max_rank) return checked_dims(extents(list), type, what);
-  extent_t e[dims::max_rank]{};
-  std::size_t rank = 0;
-  for (any_extent x : list) e[rank++] = x.v;
-  return checked(e, rank, type, what);
+any_view checked_view(const void* data, dtype type, const extents& e, const char* what) {
+  return make_view(data, type, e.v.data(), e.v.size(), what);
 }
 
-void check_dims(const dims& d, dtype type, const char* what) {
+any_view checked_view(const void* data, dtype type, const dims& d, const char* what) {
   if (d.any()) throw shape_error(cat(what, ": the extents are not known"));
-  if (!fits(d.e, static_cast<std::size_t>(d.rank), type))
-    throw_extents(what, d.e, static_cast<std::size_t>(d.rank), type);
+  return make_view(data, type, d.e, static_cast<std::size_t>(d.rank), what);
 }
 
-any_view contiguous_view(const void* data, dtype type, const dims& d) {
-  any_view v;
-  v.data = const_cast<void*>(data);
-  v.dims = d;
-  v.type = type;
-  v.strides[0] = 0;
-  extent_t n = 1;
-  for (int i = d.rank; i-- > 0;) {
-    v.strides[i] = n;
-    n *= std::max<extent_t>(d.e[i], 1);
-  }
-  v.size = std::find(d.begin(), d.end(), 0) == d.end() ? n : 0;
-  return v;
-}
-
-any_view strided_view(const void* data, dtype type, const dims& d, const extent_t* strides, std::size_t count) {
-  if (count != static_cast<std::size_t>(d.rank))
-    throw shape_error(cat("view: ", count, " strides ", list{strides, count}, " for ", d.rank, " extents ", d));
-  any_view v = contiguous_view(data, type, d);
-  for (int i = 0; i < d.rank; ++i) {
-    if (d.e[i] > 1 && strides[i] != v.strides[i] && v.size > 0) v.contiguous = false;
-    v.strides[i] = strides[i];
+any_view checked_view(const void* data, dtype type, const extents& e, const extents& strides, const char* what) {
+  any_view v = checked_view(data, type, e, what);
+  if (strides.v.size() != e.v.size())
+    throw shape_error(cat(what, ": ", strides.v.size(), " strides ", list{strides.v.data(), strides.v.size()}, " for ",
+                          e.v.size(), " extents ", v.dims));
+  for (std::size_t i = 0; i < e.v.size(); ++i) {
+    if (e.v[i] > 1 && strides.v[i] != v.strides[i] && v.size > 0) v.contiguous = false;
+    v.strides[i] = strides.v[i];
   }
   return v;
 }
@@ -185,35 +191,48 @@ void copy_elements(const any_view& to, const any_view& from) {
     std::memcpy(to.data, from.data, static_cast<std::size_t>(from.size * element));
     return;
   }
-  // Extents of 1 are skipped: their strides mean nothing.
-  int axes[dims::max_rank], n = 0;
+  std::vector<copy_axis> axes(2);  // those of extent 1 are skipped: their strides mean nothing
   for (int i = 0; i < from.dims.rank; ++i)
-    if (from.dims.e[i] > 1) axes[n++] = i;
-  auto* t = static_cast<char*>(to.data);
-  const auto* f = static_cast<const char*>(from.data);
-  const auto row = element == 1   ? copy_row<std::uint8_t>
-                   : element == 2 ? copy_row<std::uint16_t>
-                   : element == 4 ? copy_row<std::uint32_t>
-                                  : copy_row<std::uint64_t>;
-  const int inner = n ? axes[n - 1] : 0;
-  extent_t index[dims::max_rank]{};
+    if (from.dims.e[i] > 1) axes.push_back({from.dims.e[i], to.strides[i], from.strides[i]});
+  // The plane: the last axis, and the one along which `from` is read nearest.
+  const copy_axis inner = axes.back();
+  axes.pop_back();
+  const auto nearest = std::min_element(axes.begin(), axes.end(), [](const copy_axis& x, const copy_axis& y) {
+    return x.n > 1 && (y.n == 1 || std::abs(x.from) < std::abs(y.from));
+  });
+  const copy_axis outer = *nearest;
+  axes.erase(nearest);
+  const bool tiles = outer.n > 1 && std::abs(outer.from) < std::abs(inner.from);
+  const auto plane = element == 1   ? copy_plane<std::uint8_t>
+                     : element == 2 ? copy_plane<std::uint16_t>
+                     : element == 4 ? copy_plane<std::uint32_t>
+                                    : copy_plane<std::uint64_t>;
+  std::vector<extent_t> index(axes.size());
+  extent_t at_to = 0, at_from = 0;
   for (;;) {
-    row(t, n ? to.strides[inner] : 1, f, n ? from.strides[inner] : 1, n ? from.dims.e[inner] : 1);
-    int k = n - 2;
-    for (; k >= 0; --k) {
-      const int a = axes[k];
-      t += to.strides[a] * element;
-      f += from.strides[a] * element;
-      if (++index[k] < from.dims.e[a]) break;
-      t -= to.strides[a] * element * from.dims.e[a];
-      f -= from.strides[a] * element * from.dims.e[a];
+    plane(static_cast<char*>(to.data) + at_to * element, static_cast<const char*>(from.data) + at_from * element, outer,
+          inner, tiles);
+    std::size_t k = axes.size();
+    while (k-- > 0) {
+      const copy_axis& a = axes[k];
+      at_to += a.to;
+      at_from += a.from;
+      if (++index[k] < a.n) break;
+      at_to -= a.to * a.n;
+      at_from -= a.from * a.n;
       index[k] = 0;
     }
-    if (k < 0) return;
+    if (k == std::size_t(-1)) return;
   }
 }
 
-array_storage::array_storage(dtype type, const dims& d, memory* m) : v_(contiguous_view(nullptr, type, d)), memory_(m) {
+array_storage::array_storage(dtype type, const dims& d, memory* m)
+    : v_(checked_view(nullptr, type, d, "array")), memory_(m) {
+  if (v_.size) v_.data = allocate(m, bytes());
+}
+
+array_storage::array_storage(dtype type, const extents& e, memory* m)
+    : v_(checked_view(nullptr, type, e, "array")), memory_(m) {
   if (v_.size) v_.data = allocate(m, bytes());
 }
 

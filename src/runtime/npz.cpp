@@ -153,7 +153,7 @@ class header_parser {
     if (!s_.empty()) fail("goes on after its end");
     if (keys.size() != 3) fail("lacks one of descr, fortran_order and shape");
     try {
-      h.extents = detail::checked_dims(extents(shape), h.type, "shape");
+      h.extents = detail::checked_view(nullptr, h.type, extents(shape), "shape").dims;
     } catch (const shape_error& e) {
       where_.fail(e.what());
     }
@@ -271,14 +271,13 @@ param_value read_npy(place where, member_stream& in, std::string name) {
       where.fail("byte ", at, " is ", std::to_integer<unsigned>(elements[static_cast<std::size_t>(at)]), ", no bool");
   }
   if (h.fortran && h.extents.rank > 1) {
-    extent_t strides[dims::max_rank]{}, stride = 1;
-    for (int i = 0; i < h.extents.rank; ++i) {
-      strides[i] = stride;
-      stride *= std::max<extent_t>(h.extents[i], 1);
+    std::vector<extent_t> strides;
+    for (extent_t stride = 1; extent_t e : h.extents) {
+      strides.push_back(stride);
+      stride *= std::max<extent_t>(e, 1);
     }
     detail::array_storage rows(h.type, h.extents, nullptr);
-    detail::copy_elements(rows.get(), detail::strided_view(s.get().data, h.type, h.extents, strides,
-                                                           static_cast<std::size_t>(h.extents.rank)));
+    detail::copy_elements(rows.get(), detail::checked_view(s.get().data, h.type, h.extents, strides, "fortran_order"));
     s = std::move(rows);
   }
   return detail::own(std::move(name), std::move(s));

@@ -106,7 +106,7 @@ struct reader {
       shape.push_back(static_cast<extent_t>(extent));
     }
     try {
-      e.extents = detail::checked_dims(extents(shape), e.type, "shape");
+      e.extents = detail::checked_view(nullptr, e.type, extents(shape), "shape").dims;
     } catch (const shape_error& s) {
       fail_tensor(name, s.what());
     }
@@ -209,7 +209,7 @@ param_set load_safetensors(const std::string& path) {
       if (const auto at = detail::find_no_bool(bytes); at >= 0)
         r.fail_tensor(e.name, "byte ", at, " is ", std::to_integer<unsigned>(bytes[static_cast<std::size_t>(at)]),
                       ", no bool");
-    const auto v = detail::contiguous_view(e.extents.count() ? bytes.data() : nullptr, e.type, e.extents);
+    const auto v = detail::checked_view(bytes.empty() ? nullptr : bytes.data(), e.type, e.extents, "shape");
     const auto misaligned = reinterpret_cast<std::uintptr_t>(v.data) % static_cast<std::uintptr_t>(size_of(e.type));
     if (misaligned) {
       detail::array_storage copy(e.type, e.extents, nullptr);

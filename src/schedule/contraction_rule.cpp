@@ -157,7 +157,7 @@ class builder {
     t.tile_columns = width_;
     t.columns = a_.min(a_.index(width_), a_.sub(column_extent_, first_column));
     if (column_extent_->is(expr_kind::constant) && column_extent_->payload % width_ == 0) t.columns = a_.index(width_);
-    t.accumulator = a_.fresh_variable(p_.sum->type);
+    t.accumulator = a_.fresh_accumulator(p_.sum->type);
     auto at = replaced_;
     at.emplace_back(c_.axes[p_.column].variable, a_.add(first_column, t.column));
     if (p_.row >= 0) at.emplace_back(c_.axes[p_.row].variable, a_.add(first_row, t.row));

@@ -1,6 +1,6 @@
 // The first error says:
 //   compute
-//   j indexes nothing
+//   k indexes nothing
 #include <tenon/tenon.hpp>
 using namespace tenon;
 

@@ -1,5 +1,5 @@
 // The first error says:
-//   softmax
+//   transpose
 //   takes no element
 #include <tenon/tenon.hpp>
 using namespace tenon;

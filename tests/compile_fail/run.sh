@@ -9,9 +9,11 @@ here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 [ $# -gt 0 ] || set -- "$here"/*.cpp
-count=0 failures=0
+count=0 failures=0 failed=
 
 complain() {  # NAME WHAT FILE
+  [ "$name" != "$failed" ] || return 0
+  failed=$name
   failures=$((failures + 1))
   echo "FAILED $1: $2"
   sed 's/^/    /' "$3" | head -n 12
@@ -20,8 +22,11 @@ for file; do
   name=$(basename "$file" .cpp)
   file=$here/$name.cpp
   count=$((count + 1))
-  "$compiler" -std=c++20 -fsyntax-only -I"$include" "$file" >"$work/pass" 2>&1 ||
-    complain "$name" "does not compile as it is" "$work/pass"
+  if ! "$compiler" -std=c++20 -fsyntax-only -I"$include" "$file" >"$work/pass" 2>&1; then
+    grep -m 1 -A 3 'error: ' "$work/pass" >"$work/context"
+    complain "$name" "does not compile as it is" "$work/context"
+    continue
+  fi
   if "$compiler" -std=c++20 -fsyntax-only -DMUST_FAIL -I"$include" "$file" >"$work/fail" 2>&1; then
     complain "$name" "compiles with MUST_FAIL" /dev/null
     continue

@@ -154,8 +154,7 @@ TEST_CASE("an operator records the line where the user wrote it") {
   dense l("l", 64, 64);
   CHECK(here(q + k));
   const unsigned first = __LINE__ + 1;
-  auto r2 = 1 -
-            q;
+  auto r2 = 1 - q;
   CHECK(line_of(r2) - first <= 1);
   CHECK(here(-q));
   CHECK(here(exp(q)));

@@ -97,17 +97,6 @@ TEST_CASE("thread pool: workers that went to sleep come back") {
   }
 }
 
-TEST_CASE("thread pool: a worker that is late does not hold up the step") {
-  // A worker that is stuck in nothing but sleep: chunk 1 is taken by the caller, or run by the worker; never both.
-  for (int n = 0; n < 50; ++n) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    parallel_region region(2);
-    tally t(2, 2);
-    region.run(2, &tally::task, &t);
-    REQUIRE(t.each(1));
-  }
-}
-
 TEST_CASE("thread pool: a second region at the same time, and a nested one, have the caller alone") {
   parallel_region outer(2);
   REQUIRE(outer.workers() == 2);

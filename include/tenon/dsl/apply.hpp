@@ -69,34 +69,48 @@ struct unknown_types {
   }();
 };
 
-// ---- refusals, in the words of program 2
+// ---- refusals, in the words of program 2; instantiated only where something is refused
 template <class Op, class R, class... S>
-constexpr void check_shape() {
-  if constexpr (!R::value.ok) {
-    tensor_error<words<written(Op::name)>(), words<R::value.why>(), words<written(S::value)>()...> refused;
-    (void)refused;
-  }
+constexpr void refuse_shape() {
+  tensor_error<words<written(Op::name)>(), words<R::value.why>(), words<written(S::value)>()...> refused;
+  (void)refused;
 }
 template <class Op, class R, dtype... D>
-constexpr void check_types() {
-  if constexpr (!R::value.ok) {
-    tensor_error<words<written(Op::name)>(), words<R::value.why>(), words<written(D)>()...> refused;
-    (void)refused;
-  }
+constexpr void refuse_types() {
+  tensor_error<words<written(Op::name)>(), words<R::value.why>(), words<written(D)>()...> refused;
+  (void)refused;
 }
-template <class Op, int N>
-constexpr void check_count() {
-  if constexpr (N < Op::operands || N > Op::max_operands) {
-    tensor_error<words<written(Op::name)>(), "wrong number of operands"> refused;
-    (void)refused;
-  }
+template <class Op>
+constexpr void refuse_count() {
+  tensor_error<words<written(Op::name)>(), "wrong number of operands"> refused;
+  (void)refused;
+}
+template <class Op, class Shapes, class Types, class... A>
+constexpr void check() {
+  if constexpr (!Shapes::value.ok)
+    refuse_shape<Op, Shapes, typename shape_of_type<A>::type...>();
+  else if constexpr (!Types::value.ok)
+    refuse_types<Op, Types, dtype_of<A>...>();
 }
 
-// ---- results
+// ---- results: shape I of a rule's answer, as a type
 template <class R, int I>
 inline constexpr dims nth_shape = I == 0 ? R::value.out : R::value.more[I - (I > 0)];
 template <class R, int I>
 inline constexpr dtype nth_type = I == 0 ? R::value.out : R::value.more[I - (I > 0)];
+template <class R, class I>
+struct first_shape;
+template <class R, std::size_t... I>
+struct first_shape<R, std::index_sequence<I...>> {
+  using type = shape<R::value.out.e[I]...>;
+};
+template <class R>
+struct result_shape : first_shape<R, std::make_index_sequence<static_cast<std::size_t>(R::value.out.rank)>> {};
+template <class R>
+  requires(R::value.out.rank < 0)
+struct result_shape<R> {
+  using type = any_shape;
+};
 
 // The type goes through a deduction, so that Clang prints the plain type and not the expression that made it.
 template <dtype D, class S>
@@ -108,27 +122,6 @@ auto made_all(const node_ref& n, const loc& where, std::integer_sequence<int, I.
   return std::tuple{made(std::type_identity<tensor<nth_type<Types, I>, to_shape<nth_shape<Shapes, I>>>>{},
                          emit_result(n, I, where))...};
 }
-template <class Op, class Types, class Shapes>
-auto made_results(node_ref n, const loc& where) {
-  if constexpr (Op::results == 1)
-    return made(std::type_identity<tensor<Types::value.out, to_shape<Shapes::value.out>>>{}, std::move(n));
-  else
-    return made_all<Types, Shapes>(n, where, std::make_integer_sequence<int, Op::results>{});
-}
-
-template <class T>
-argument to_argument(const T& t) {
-  if constexpr (requires { t.node(); })
-    return {t.node().get()};
-  else
-    return {nullptr, number(t)};
-}
-template <class Op, class... A>
-node_ref emit_operator(const loc& where, const void* attrs, const A&... a) {
-  const argument operands[] = {to_argument(a)...};
-  return emit(definition<Op>(), attrs, operands, static_cast<int>(sizeof...(A)), where);
-}
-
 /// Operators on what is no tensor: specialised where that is defined (index.hpp).
 template <kind K>
 struct apply_to;
@@ -140,15 +133,20 @@ inline constexpr kind call_kind =
 /// Attributes that the C++ compiler knows: every rule is checked here.
 template <class Op, auto Attrs, class... A>
 auto apply_static(const loc& where, const A&... a) {
-  check_count<Op, sizeof...(A)>();
+  if constexpr (sizeof...(A) < Op::operands || sizeof...(A) > Op::max_operands) refuse_count<Op>();
   if constexpr (call_kind<A...> != kind::tensor) {
     return apply_to<call_kind<A...>>::template call<Op, Attrs>(where, &Attrs, a...);
   } else {
     using shapes_ = inferred<Op, Attrs, typename shape_of_type<A>::type...>;
     using types_ = inferred_types<Op, Attrs, dtype_of<A>...>;
-    check_shape<Op, shapes_, typename shape_of_type<A>::type...>();
-    check_types<Op, types_, dtype_of<A>...>();
-    return made_results<Op, types_, shapes_>(emit_operator<Op>(where, &Attrs, a...), where);
+    check<Op, shapes_, types_, A...>();
+    const argument operands[] = {operand_of(a)...};
+    if constexpr (Op::results == 1)
+      return made(std::type_identity<tensor<types_::value.out, typename result_shape<shapes_>::type>>{},
+                  emit(definition<Op>(), &Attrs, operands, sizeof...(A), where));
+    else
+      return made_all<types_, shapes_>(emit(definition<Op>(), &Attrs, operands, sizeof...(A), where), where,
+                                       std::make_integer_sequence<int, Op::results>{});
   }
 }
 /// No attributes.
@@ -159,15 +157,20 @@ auto apply(const loc& where, const A&... a) {
 /// Run-time attributes: the type keeps what they cannot change; the rest is checked when the graph is made.
 template <class Op, class... A>
 auto apply_dynamic(const loc& where, const typename Op::attrs& attrs, const A&... a) {
-  check_count<Op, sizeof...(A)>();
+  if constexpr (sizeof...(A) < Op::operands || sizeof...(A) > Op::max_operands) refuse_count<Op>();
   if constexpr (call_kind<A...> != kind::tensor) {
     return apply_to<call_kind<A...>>::template call<Op, typename Op::attrs{}>(where, &attrs, a...);
   } else {
     using shapes_ = unknown_shape<Op, typename shape_of_type<A>::type...>;
     using types_ = unknown_types<Op, dtype_of<A>...>;
-    check_shape<Op, shapes_, typename shape_of_type<A>::type...>();
-    check_types<Op, types_, dtype_of<A>...>();
-    return made_results<Op, types_, shapes_>(emit_operator<Op>(where, &attrs, a...), where);
+    check<Op, shapes_, types_, A...>();
+    const argument operands[] = {operand_of(a)...};
+    if constexpr (Op::results == 1)
+      return made(std::type_identity<tensor<types_::value.out, typename result_shape<shapes_>::type>>{},
+                  emit(definition<Op>(), &attrs, operands, sizeof...(A), where));
+    else
+      return made_all<types_, shapes_>(emit(definition<Op>(), &attrs, operands, sizeof...(A), where), where,
+                                       std::make_integer_sequence<int, Op::results>{});
   }
 }
 

@@ -64,7 +64,7 @@ class elementwise_fn {
       using body = std::invoke_result_t<const F&, tensor<A::type, shape<>>...>;
       static_assert(tensor_like<body>, "elementwise: the function returns a scalar made of its arguments");
       using shapes_ = inferred<elementwise_rule, no_attrs{}, typename shape_of_type<A>::type...>;
-      check_shape<elementwise_rule, shapes_, typename shape_of_type<A>::type...>();
+      if constexpr (!shapes_::value.ok) refuse_shape<elementwise_rule, shapes_, typename shape_of_type<A>::type...>();
       const body b = f_(tensor<A::type, shape<>>(emit_scalar_argument(I, a.node(), where))...);
       const node_ref operands[] = {a.node()...};
       return made(std::type_identity<tensor<body::type, to_shape<shapes_::value.out>>>{},

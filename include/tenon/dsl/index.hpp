@@ -127,16 +127,12 @@ struct axis_base {};
 
 /// An element in index notation: a node of rank 0 that depends on the axes `Free`.
 template <dtype D, axis_set Free>
-struct [[nodiscard]] index_expr : operators<index_expr<D, Free>> {
+struct [[nodiscard]] index_expr : value_base, operators<index_expr<D, Free>> {
   static constexpr kind tenon_kind = kind::index;
   static constexpr dtype type = D;
   static constexpr axis_set free = Free;
 
-  explicit index_expr(node_ref n) : node_(std::move(n)) {}
-  const node_ref& node() const { return node_; }
-
- private:
-  node_ref node_;
+  explicit index_expr(node_ref n) : value_base(std::move(n)) {}
 };
 
 template <std::size_t N>
@@ -275,10 +271,10 @@ struct apply_to<kind::index> {
     using shapes_ = inferred<Op, Attrs, typename shape_of_type<E>::type...>;
     using types_ = inferred_types<Op, Attrs, dtype_of<E>...>;
     constexpr axis_set axes = united({free_of<E>...});
-    check_shape<Op, shapes_, typename shape_of_type<E>::type...>();
-    check_types<Op, types_, dtype_of<E>...>();
+    check<Op, shapes_, types_, E...>();
     check_axes<Op, axes>();
-    return index_expr<types_::value.out, axes>(emit_operator<Op>(where, attrs, e...));
+    const argument operands[] = {operand_of(e)...};
+    return index_expr<types_::value.out, axes>(emit(definition<Op>(), attrs, operands, sizeof...(E), where));
   }
 };
 
@@ -353,7 +349,7 @@ class reduction_over {
   template <dtype D, axis_set F>
   auto reduce(const index_expr<D, F>& e, const loc& where) const {
     using types_ = inferred_types<Op, typename Op::attrs{}, D>;
-    check_types<Op, types_, D>();
+    if constexpr (!types_::value.ok) refuse_types<Op, types_, D>();
     check_axes<Op, united({Bound, F})>();
     if constexpr (unknown_axis(Bound, F, true).size != 0) {
       tensor_error<words<written(Op::name)>(), "index notation", words<unknown_axis(Bound, F, true)>()> refused;

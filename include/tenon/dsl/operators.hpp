@@ -61,14 +61,12 @@ concept some_operands = (operand_or_number<T> && ...) && (operand<T> || ...);
 
 namespace detail {
 
-// Hidden friends whose located side is not deduced, so that its defaulted location is the user's line. The number on
-// the left is a class and no template: a constrained friend template made each tensor type 4 ms dearer to compile.
+// Hidden friends whose located side is not deduced, so that its defaulted location is the user's line.
 #define TENON_BINARY(symbol, op)                             \
   template <operand_or_number R>                             \
   friend auto operator symbol(located<Self> a, const R& b) { \
     return apply<ops::op>(a.where, a.value, b);              \
-  }                                                          \
-  friend auto operator symbol(number a, located<Self> b) { return apply<ops::op>(b.where, a, b.value); }
+  }
 #define TENON_UNARY(symbol, op) \
   friend auto operator symbol(located<Self> a) { return apply<ops::op>(a.where, a.value); }
 
@@ -93,6 +91,33 @@ struct operators {
 };
 #undef TENON_BINARY
 #undef TENON_UNARY
+
+// A number on the left: one template for all handles, found through their base. As friends these made each tensor type
+// twice as dear to compile.
+struct located_number {
+  number value;
+  loc where;
+  template <arithmetic A>
+  located_number(A a, loc w = std::source_location::current()) : value(a), where(w) {}
+};
+#define TENON_NUMBER_LEFT(symbol, op)                  \
+  template <operand R>                                 \
+  auto operator symbol(located_number a, const R& b) { \
+    return apply<ops::op>(a.where, a.value, b);        \
+  }
+TENON_NUMBER_LEFT(+, add_op)
+TENON_NUMBER_LEFT(-, sub_op)
+TENON_NUMBER_LEFT(*, mul_op)
+TENON_NUMBER_LEFT(/, div_op)
+TENON_NUMBER_LEFT(%, mod_op)
+TENON_NUMBER_LEFT(<, less_op)
+TENON_NUMBER_LEFT(<=, less_equal_op)
+TENON_NUMBER_LEFT(>, greater_op)
+TENON_NUMBER_LEFT(>=, greater_equal_op)
+TENON_NUMBER_LEFT(&, bit_and_op)
+TENON_NUMBER_LEFT(|, bit_or_op)
+TENON_NUMBER_LEFT(^, bit_xor_op)
+#undef TENON_NUMBER_LEFT
 
 }  // namespace detail
 }  // namespace tenon

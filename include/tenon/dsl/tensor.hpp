@@ -22,6 +22,19 @@ constexpr bool forgets(const dims& from, const dims& to) {
 }
 constexpr bool forgets(dtype from, dtype to) { return to == any_dtype || to == from; }
 
+/// What every handle holds. No template, so that what is done with a node is compiled once for all types.
+class value_base {
+ public:
+  const node_ref& node() const { return node_; }
+
+ protected:
+  value_base() = default;
+  explicit value_base(node_ref n) : node_(std::move(n)) {}
+  node_ref node_;
+};
+inline argument operand_of(const value_base& v) { return {v.node().get()}; }
+inline argument operand_of(number n) { return {nullptr, n}; }
+
 template <class T>
 inline constexpr bool is_index_argument = false;
 /// An axis or an affine form of axes: what stands in the parentheses of x(i, j + 1). See index.hpp.
@@ -34,7 +47,7 @@ concept index_argument = is_index_argument<std::remove_cvref_t<T>>;
 /// reference to an immutable graph node; copying is cheap. A default-made one refers to nothing and is only assigned
 /// to. Converts to every type that knows less (`any_shape`, `dyn` for a number); `as<S>(x)` is the checked way back.
 template <dtype D, class S>
-class [[nodiscard]] tensor : public detail::operators<tensor<D, S>> {
+class [[nodiscard]] tensor : public detail::value_base, public detail::operators<tensor<D, S>> {
  public:
   static_assert(sizeof(S) != 0);  // completes S, so that its own checks run
   static constexpr auto tenon_kind = detail::kind::tensor;
@@ -42,10 +55,10 @@ class [[nodiscard]] tensor : public detail::operators<tensor<D, S>> {
   using shape_type = S;
 
   tensor() = default;
-  explicit tensor(detail::node_ref n) : node_(std::move(n)) {}
+  explicit tensor(detail::node_ref n) : value_base(std::move(n)) {}
   template <tensor_like T>
     requires(!std::same_as<T, tensor> && detail::forgets(T::type, D) && detail::forgets(T::shape_type::value, S::value))
-  tensor(const T& t) : node_(t.node()) {}
+  tensor(const T& t) : value_base(t.node()) {}
   // Anything else is refused here, with words: GCC 12 cannot print two shapes that differ.
   template <tensor_like T>
     requires(!std::same_as<T, tensor> &&
@@ -58,7 +71,6 @@ class [[nodiscard]] tensor : public detail::operators<tensor<D, S>> {
     (void)refused;
   }
 
-  const detail::node_ref& node() const { return node_; }
   /// Extent of an axis (negative ones count from the end) as far as it is known: a number, `dyn` or a named extent.
   extent_t extent(int axis) const {
     const dims& d = S::value.any() ? detail::shape_of(node_) : S::value;
@@ -67,9 +79,6 @@ class [[nodiscard]] tensor : public detail::operators<tensor<D, S>> {
   /// An element in index notation: x(i, j), x(i + r, 2 * j).
   template <detail::index_argument... I>
   auto operator()(const I&... indices) const;
-
- private:
-  detail::node_ref node_;
 };
 static_assert(sizeof(tensor<f32, shape<1>>) == sizeof(void*));
 

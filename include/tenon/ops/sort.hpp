@@ -72,7 +72,8 @@ struct top_k_op : unary_over<domain::numbers> {
         auto best_at = p.local_index(p.to_index(-1));
         p.loop(zero, end, [&](const X& t) {
           const V v = p.load(0, full(t));
-          const auto after = (round == zero) | better(last.get(), v) | (!better(v, last.get()) & (t > last_at.get()));
+          const auto worse = better(last.get(), v), best_so_far = better(v, last.get());
+          const auto after = (round == zero) | worse | ((!best_so_far) & (t > last_at.get()));
           p.branch(after & ((best_at.get() < zero) | better(v, best.get())), [&] {
             best.set(v);
             best_at.set(t);

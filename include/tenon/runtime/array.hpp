@@ -15,8 +15,9 @@ namespace detail {
 class array_storage {
  public:
   explicit array_storage(dtype type) { v_.type = type; }
-  /// Elements are not initialised. `d` was checked.
+  /// Elements are not initialised. Throws as `array` does.
   array_storage(dtype type, const dims& d, memory* m);
+  array_storage(dtype type, const extents& e, memory* m);
   array_storage(const array_storage& other);
   array_storage(array_storage&& other) noexcept : v_(other.v_), memory_(other.memory_) { other.forget(); }
   array_storage& operator=(const array_storage& other);
@@ -52,7 +53,7 @@ class array_storage {
 void fill(const any_view& contiguous, const void* value);
 /// See array::uniform.
 void fill_uniform(const any_view& contiguous, std::uint64_t seed);
-/// Copies `from` (already checked extents) into `to`; argument_error when `from` cannot be read.
+/// Copies `from`, of the same extents, into `to`; argument_error when `from` cannot be read.
 void copy_into(const array_storage& to, const any_view& from, const char* what);
 [[noreturn]] void throw_count(const dims&, std::size_t elements);
 
@@ -74,8 +75,8 @@ class array {
   /// Rank 1, extent 0.
   array() : s_(D) {}
   /// Copies the elements, row-major, from `data`: array<f32>({2, 3}, p).
-  array(const extents& e, const value_type* data) : s_(D, detail::checked_dims(e, D, "array"), nullptr) {
-    detail::copy_into(s_, detail::contiguous_view(data, D, dims()), "array");
+  array(const extents& e, const value_type* data) : s_(D, e, nullptr) {
+    detail::copy_into(s_, detail::checked_view(data, D, dims(), "array"), "array");
   }
   /// Copies what a view sees, in row-major order. The elements come from `m`, or from the process's allocator.
   explicit array(const view<D>& from, memory* m = nullptr) : s_(D, from.dims(), m) {
@@ -84,7 +85,7 @@ class array {
 
   static array zeros(const extents& e, memory* m = nullptr) { return full(e, value_type{}, m); }
   static array full(const extents& e, value_type value, memory* m = nullptr) {
-    array a(detail::array_storage(D, detail::checked_dims(e, D, "array"), m));
+    array a(detail::array_storage(D, e, m));
     a.fill(value);
     return a;
   }
@@ -94,7 +95,7 @@ class array {
   /// words 2 (i % 2), the upper half, and 2 (i % 2) + 1 of block i / 2. Source: Salmon, Moraes, Dror, Shaw, "Parallel
   /// random numbers: as easy as 1, 2, 3", SC 2011.
   static array uniform(const extents& e, std::uint64_t seed, memory* m = nullptr) {
-    array a(detail::array_storage(D, detail::checked_dims(e, D, "array"), m));
+    array a(detail::array_storage(D, e, m));
     detail::fill_uniform(a.s_.get(), seed);
     return a;
   }
@@ -102,7 +103,7 @@ class array {
   static array from(const std::vector<value_type>& from) { return array::from(from, {from.size()}); }
   /// The elements of `from`, row-major; shape_error when there are not as many as the extents say.
   static array from(const std::vector<value_type>& from, const extents& e) {
-    array a(detail::array_storage(D, detail::checked_dims(e, D, "array"), nullptr));
+    array a(detail::array_storage(D, e, nullptr));
     if (static_cast<std::size_t>(a.size()) != from.size()) detail::throw_count(a.dims(), from.size());
     value_type* to = a.data();
     for (std::size_t i = 0; i < from.size(); ++i) to[i] = from[i];
@@ -144,7 +145,6 @@ namespace detail {
 /// An array whose elements are not initialised: for results. Throws as `array` does.
 template <dtype D>
 array<D> make_array(const dims& d, memory* m) {
-  check_dims(d, D, "array");
   return array<D>(array_storage(D, d, m));
 }
 }  // namespace detail

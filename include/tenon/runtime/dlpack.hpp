@@ -101,9 +101,11 @@ inline any_view dlpack_view(const DLTensor& t) {
   if (t.ndim < 0 || (t.ndim > 0 && !t.shape))
     throw argument_error("dlpack: rank " + std::to_string(t.ndim) + (t.shape ? "" : " without a shape"));
   const auto rank = static_cast<std::size_t>(t.ndim);
-  const tenon::dims d = checked_dims(extents(std::vector<extent_t>(t.shape, t.shape + rank)), type, "dlpack");
+  const extents shape(std::vector<extent_t>(t.shape, t.shape + rank));
   const void* data = t.data ? static_cast<const char*>(t.data) + t.byte_offset : nullptr;
-  const any_view v = t.strides ? strided_view(data, type, d, t.strides, rank) : contiguous_view(data, type, d);
+  const any_view v = t.strides
+                         ? checked_view(data, type, shape, std::vector<extent_t>(t.strides, t.strides + rank), "dlpack")
+                         : checked_view(data, type, shape, "dlpack");
   check_view(v, "dlpack", access::read);
   return v;
 }

@@ -23,8 +23,8 @@ class mutable_view;
 namespace detail {
 
 /// A tensor in host memory with everything known at run time: what code that is no template works on. Element
-/// (i, j, ...) is at data[i * strides[0] + j * strides[1] + ...]. The extents were checked when it was made: none is
-/// negative, and their product, zeros left out, times the element's size fits a ptrdiff_t.
+/// (i, j, ...) is at data[i * strides[0] + j * strides[1] + ...]. The extents were checked when it was made, see
+/// checked_view.
 struct any_view {
   void* data = nullptr;  ///< what came from a `view` is only read
   extent_t size = 0;     ///< elements
@@ -34,16 +34,13 @@ struct any_view {
   bool contiguous = true;  ///< row-major without gaps, extents of 1 aside
 };
 
-/// Checked extents of a host tensor: rank at most 8, each at least 0, `count * size_of(type)` at most PTRDIFF_MAX.
-/// Throws shape_error naming `what` and the extents.
-dims checked_dims(const extents&, dtype, const char* what);
-dims checked_dims(std::initializer_list<any_extent>, dtype, const char* what);
-void check_dims(const dims&, dtype, const char* what);
-
-/// Row-major, without gaps; `d` was checked.
-any_view contiguous_view(const void* data, dtype, const dims& d);
-/// `d` was checked. Throws shape_error when there are not as many strides as extents.
-any_view strided_view(const void* data, dtype, const dims& d, const extent_t* strides, std::size_t count);
+/// A row-major tensor without gaps. Extents of a host tensor: rank at most 8, each at least 0, and their product, zeros
+/// left out, times the element's size at most PTRDIFF_MAX; shape_error naming `what` and the extents otherwise.
+any_view checked_view(const void* data, dtype, std::initializer_list<any_extent>, const char* what);
+any_view checked_view(const void* data, dtype, const extents&, const char* what);
+any_view checked_view(const void* data, dtype, const dims&, const char* what);
+/// With strides; shape_error also when there are not as many of them as extents.
+any_view checked_view(const void* data, dtype, const extents&, const extents& strides, const char* what);
 
 enum class access : std::uint8_t { read, write };
 /// Throws argument_error, naming `what` and the values, for what cannot be a tensor in memory: null data, data that is
@@ -100,17 +97,12 @@ class view {
   /// Rank 1, extent 0.
   view() { v_.type = D; }
   /// Row-major: view<f32>(p, {32, 784}).
-  view(const value_type* data, std::initializer_list<any_extent> e)
-      : v_(detail::contiguous_view(data, D, detail::checked_dims(e, D, "view"))) {}
-  view(const value_type* data, const extents& e)
-      : v_(detail::contiguous_view(data, D, detail::checked_dims(e, D, "view"))) {}
-  view(const value_type* data, const tenon::dims& d) {
-    detail::check_dims(d, D, "view");
-    v_ = detail::contiguous_view(data, D, d);
-  }
+  view(const value_type* data, std::initializer_list<any_extent> e) : v_(detail::checked_view(data, D, e, "view")) {}
+  view(const value_type* data, const extents& e) : v_(detail::checked_view(data, D, e, "view")) {}
+  view(const value_type* data, const tenon::dims& d) : v_(detail::checked_view(data, D, d, "view")) {}
   /// Strides in elements, from one index to the next: 0 repeats, a negative one runs backwards from `data`.
   view(const value_type* data, const extents& e, const extents& strides)
-      : v_(detail::strided_view(data, D, detail::checked_dims(e, D, "view"), strides.v.data(), strides.v.size())) {}
+      : v_(detail::checked_view(data, D, e, strides, "view")) {}
   view(const array<D>& a) : v_(static_cast<const detail::any_view&>(a)) {}
   /// Rank 1: a std::vector (of anything but bool, which has no elements in memory), std::span or std::array.
   template <class R>
@@ -151,16 +143,11 @@ class mutable_view {
 
   mutable_view() { v_.type = D; }
   mutable_view(value_type* data, std::initializer_list<any_extent> e)
-      : v_(detail::contiguous_view(data, D, detail::checked_dims(e, D, "mutable_view"))) {}
-  mutable_view(value_type* data, const extents& e)
-      : v_(detail::contiguous_view(data, D, detail::checked_dims(e, D, "mutable_view"))) {}
-  mutable_view(value_type* data, const tenon::dims& d) {
-    detail::check_dims(d, D, "mutable_view");
-    v_ = detail::contiguous_view(data, D, d);
-  }
+      : v_(detail::checked_view(data, D, e, "mutable_view")) {}
+  mutable_view(value_type* data, const extents& e) : v_(detail::checked_view(data, D, e, "mutable_view")) {}
+  mutable_view(value_type* data, const tenon::dims& d) : v_(detail::checked_view(data, D, d, "mutable_view")) {}
   mutable_view(value_type* data, const extents& e, const extents& strides)
-      : v_(detail::strided_view(data, D, detail::checked_dims(e, D, "mutable_view"), strides.v.data(),
-                                strides.v.size())) {}
+      : v_(detail::checked_view(data, D, e, strides, "mutable_view")) {}
   mutable_view(array<D>& a) : v_(static_cast<const detail::any_view&>(a)) {}
   /// Rank 1: an lvalue of std::vector or std::array, or a std::span of elements that can be written.
   template <class R>

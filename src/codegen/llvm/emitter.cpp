@@ -27,8 +27,8 @@ void emitter::run() {
   function_->addFnAttr("no-builtins");
   function_->addFnAttr("target-cpu", "x86-64");
   function_->addFnAttr("tune-cpu", machine_.cpu);
-  function_->addFnAttr("target-features", machine_.features);
-  // Without both, LLVM splits 512-bit vectors on machines where it prefers 256.
+  // Without these, LLVM splits 512-bit vectors on machines where it prefers 256.
+  function_->addFnAttr("target-features", machine_.features + (machine_.vector_bits == 512 ? ",-prefer-256-bit" : ""));
   function_->addFnAttr("prefer-vector-width", bits);
   function_->addFnAttr("min-legal-vector-width", bits);
   call_ = function_->getArg(0);

@@ -85,6 +85,10 @@ class llvm_generator final : public generator {
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
     llvm::install_fatal_error_handler(fatal);
+    // Loop strength reduction rewrites the few row pointers of a tile into long chains that spill. Options are global in
+    // LLVM, but this is our own copy of it.
+    const char* options[] = {"tenon", "-disable-lsr"};
+    llvm::cl::ParseCommandLineOptions(2, options, "", &llvm::errs());
     identity_ = fmt::format("llvm {} build {}", LLVM_VERSION_STRING, build_id());
   }
   std::string identity() const override { return identity_; }

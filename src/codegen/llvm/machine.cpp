@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <llvm/ADT/SmallVector.h>
+#include <llvm/ADT/StringMap.h>
 #include <llvm/ADT/StringRef.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/TargetParser/Host.h>
@@ -45,9 +46,15 @@ std::int64_t cache_bytes(int name, std::int64_t low, std::int64_t otherwise, std
 std::set<std::string> features_of(llvm::StringRef cpu) {
   llvm::SmallVector<llvm::StringRef, 64> features;
   llvm::X86::getFeaturesForCPU(cpu, features);
+  llvm::StringMap<bool> all;
+  for (llvm::StringRef f : features) {
+    all[f] = true;
+    // The list leaves out what others imply.
+    llvm::X86::updateImpliedFeatures(f, true, all);
+  }
   std::set<std::string> r;
   for (const char* f : known_features)
-    if (std::ranges::find(features, llvm::StringRef(f)) != features.end()) r.insert(f);
+    if (all.lookup(f)) r.insert(f);
   return r;
 }
 

@@ -1,0 +1,209 @@
+#include "tenon/ops/matmul.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "ops/define.hpp"
+
+namespace tenon::ir::native {
+namespace {
+
+// A register tile of rows x columns, both operands packed into panels of the accumulator's type: 4 x 8 are eight
+// registers of four floats.
+constexpr int tile_rows = 4, tile_columns = 8;
+constexpr extent_t depth_block = 256;
+
+template <class W>
+struct tile {
+  W v[tile_rows][tile_columns];
+};
+/// Integers wrap: they are multiplied and added as unsigned.
+template <class W>
+using arithmetic_of = std::conditional_t<std::is_integral_v<W>, std::make_unsigned<W>, std::type_identity<W>>::type;
+
+/// sum over k of a[k][rows] * b[k][columns], added to `t`.
+template <class W>
+void multiply_panels(const W* __restrict a, const W* __restrict b, extent_t depth, W* __restrict t) {
+  typedef W row __attribute__((vector_size(tile_columns * sizeof(W)), aligned(alignof(W))));
+  row sum[tile_rows];
+  std::memcpy(sum, t, sizeof sum);
+  for (extent_t k = 0; k < depth; ++k) {
+    const row& right = *reinterpret_cast<const row*>(b + k * tile_columns);
+    for (int i = 0; i < tile_rows; ++i) sum[i] += a[k * tile_rows + i] * right;
+  }
+  std::memcpy(t, sum, sizeof sum);
+}
+
+struct matrix {
+  const void* data;
+  extent_t row, column;  ///< strides in elements
+};
+
+template <dtype D, class W, class S = stored_t<D>>
+W element(const S* p) {
+  return static_cast<W>(convert<accumulator_t<D>>(from_stored(*p)));
+}
+
+/// One product [m, k] x [k, n]; `out` with strides.
+template <dtype D, dtype O>
+void multiply(extent_t m, extent_t n, extent_t k, matrix a, matrix b, void* out, extent_t out_row,
+              extent_t out_column) {
+  using W = arithmetic_of<accumulator_t<D>>;
+  using V = accumulator_t<D>;
+  using S = stored_t<D>;
+  const extent_t row_tiles = (m + tile_rows - 1) / tile_rows;
+  // All rows of the left operand for one block of the depth, then panels of the right one, one after another.
+  const extent_t deepest = std::min(k, depth_block);
+  const std::unique_ptr<W[]> left(new W[static_cast<std::size_t>(row_tiles * tile_rows * deepest + 1)]);
+  const std::unique_ptr<W[]> right(new W[static_cast<std::size_t>(tile_columns * deepest + 1)]);
+  const bool several = k > depth_block;
+  // Between blocks of the depth the sums wait in the accumulator's type.
+  const std::unique_ptr<W[]> sums(several ? new W[static_cast<std::size_t>(m * n)]() : nullptr);
+  S const* const pa = static_cast<const S*>(a.data);
+  S const* const pb = static_cast<const S*>(b.data);
+  auto* to = static_cast<stored_t<O>*>(out);
+  extent_t k0 = 0;
+  do {
+    const extent_t depth = std::min(depth_block, k - k0);
+    const bool last = k0 + depth >= k;
+    for (extent_t t = 0; t < row_tiles; ++t)
+      for (extent_t r = 0; r < depth; ++r)
+        for (int i = 0; i < tile_rows; ++i) {
+          const extent_t row = t * tile_rows + i;
+          left[t * tile_rows * depth + r * tile_rows + i] =
+              row < m ? element<D, W>(pa + row * a.row + (k0 + r) * a.column) : W(0);
+        }
+    for (extent_t j = 0; j < n; j += tile_columns) {
+      const int columns = static_cast<int>(std::min<extent_t>(tile_columns, n - j));
+      for (extent_t r = 0; r < depth; ++r) {
+        const S* p = pb + (k0 + r) * b.row + j * b.column;
+        W* q = right.get() + r * tile_columns;
+        for (int c = 0; c < columns; ++c) q[c] = element<D, W>(p + c * b.column);
+        for (int c = columns; c < tile_columns; ++c) q[c] = W(0);
+      }
+      for (extent_t t = 0; t < row_tiles; ++t) {
+        tile<W> sum{};
+        const int rows = static_cast<int>(std::min<extent_t>(tile_rows, m - t * tile_rows));
+        if (k0 > 0)
+          for (int i = 0; i < rows; ++i)
+            for (int c = 0; c < columns; ++c) sum.v[i][c] = sums[(t * tile_rows + i) * n + j + c];
+        multiply_panels(left.get() + t * tile_rows * depth, right.get(), depth, &sum.v[0][0]);
+        for (int i = 0; i < rows; ++i) {
+          const extent_t row = t * tile_rows + i;
+          for (int c = 0; c < columns; ++c) {
+            if (last)
+              to[row * out_row + (j + c) * out_column] = to_stored<stored_t<O>>(static_cast<V>(sum.v[i][c]));
+            else
+              sums[row * n + j + c] = sum.v[i][c];
+          }
+        }
+      }
+    }
+    k0 += depth;
+  } while (k0 < k);
+}
+
+template <dtype D, dtype O>
+void run_matmul(const native_call& c) {
+  const native_operand &a = c.in[0], &b = c.in[1], &y = c.out[0];
+  const int ra = a.shape.rank, rb = b.shape.rank;
+  const extent_t m = ra > 1 ? a.shape[ra - 2] : 1, k = a.shape[ra - 1], n = rb > 1 ? b.shape[rb - 1] : 1;
+  const int lead = y.shape.rank - (ra > 1) - (rb > 1);
+  if (y.shape.count() == 0) return;
+  matrix left{nullptr, ra > 1 ? a.strides[ra - 2] : 0, a.strides[ra - 1]};
+  matrix right{nullptr, b.strides[rb > 1 ? rb - 2 : 0], rb > 1 ? b.strides[rb - 1] : 0};
+  const extent_t out_row = ra > 1 ? y.strides[lead] : 0, out_column = rb > 1 ? y.strides[lead + (ra > 1)] : 0;
+  index_list<extent_t> batch;
+  for (int d = 0; d < lead; ++d) batch.push_back(y.shape[d]);
+  for_each_index(batch, [&](const index_list<extent_t>& i) {
+    extent_t at_a = 0, at_b = 0, at_y = 0;
+    for (int d = 0; d < lead; ++d) {
+      at_y += i[d] * y.strides[d];
+      if (const int e = d - (lead - (ra - 2)); ra > 2 && e >= 0 && a.shape[e] != 1) at_a += i[d] * a.strides[e];
+      if (const int e = d - (lead - (rb - 2)); rb > 2 && e >= 0 && b.shape[e] != 1) at_b += i[d] * b.strides[e];
+    }
+    left.data = static_cast<const stored_t<D>*>(a.data) + at_a;
+    right.data = static_cast<const stored_t<D>*>(b.data) + at_b;
+    multiply<D, O>(m, n, k, left, right, static_cast<stored_t<O>*>(y.data) + at_y, out_row, out_column);
+  });
+}
+
+/// Each result element as one strided walk over the letters that are summed.
+template <dtype D, dtype O>
+void run_einsum(const native_call& c) {
+  using N = num<accumulator_t<D>>;
+  using S = stored_t<D>;
+  detail::outcome o;
+  const ops::einsum_terms terms(o, *static_cast<const einsum_attrs*>(c.attrs));
+  const native_operand& y = c.out[0];
+  const int kept = terms.out.rank, summed = terms.reduced.rank;
+  extent_t extents[2][dims::max_rank]{}, strides[3][2][dims::max_rank]{};
+  for (int k = 0; k < c.inputs; ++k)
+    for (int d = 0; d < terms.in[k].rank; ++d) {
+      const char letter = terms.in[k].letters[d];
+      const int side = terms.out.find(letter) < 0, at = side ? terms.reduced.find(letter) : terms.out.find(letter);
+      extents[side][at] = c.in[k].shape[d];
+      strides[k][side][at] += c.in[k].strides[d];
+    }
+  index_list<extent_t> out_extents, outer;
+  for (int d = 0; d < kept; ++d) out_extents.push_back(extents[0][d]);
+  for (int d = 0; d + 1 < summed; ++d) outer.push_back(extents[1][d]);
+  const extent_t inner = summed ? extents[1][summed - 1] : 1;
+  auto* to = static_cast<stored_t<O>*>(y.data);
+  for_each_index(out_extents, [&](const index_list<extent_t>& i) {
+    const S* base[3]{};
+    for (int k = 0; k < c.inputs; ++k) {
+      base[k] = static_cast<const S*>(c.in[k].data);
+      for (int d = 0; d < kept; ++d) base[k] += i[d] * strides[k][0][d];
+    }
+    N all = identity_of<accumulator_t<D>>(reducer::sum);
+    for_each_index(outer, [&](const index_list<extent_t>& r) {
+      const S* p[3]{};
+      extent_t step[3]{};
+      for (int k = 0; k < c.inputs; ++k) {
+        p[k] = base[k];
+        for (int d = 0; d < r.size; ++d) p[k] += r[d] * strides[k][1][d];
+        step[k] = summed ? strides[k][1][summed - 1] : 0;
+      }
+      for (extent_t e = 0; e < inner; ++e) {
+        N product = N(element<D, accumulator_t<D>>(p[0] + e * step[0]));
+        for (int k = 1; k < c.inputs; ++k) product = product * N(element<D, accumulator_t<D>>(p[k] + e * step[k]));
+        all = all + product;
+      }
+    });
+    to[offset_of(y, i)] = to_stored<stored_t<O>>(all.v);
+  });
+}
+
+}  // namespace
+
+template <>
+struct override_of<ops::matmul_op> {
+  static native_fn choose(const no_attrs&, detail::dtypes t) {
+    return with_dtype(t[0], native_fn{}, [](auto d) -> native_fn {
+      constexpr dtype D = decltype(d)::value;
+      if constexpr (D == b8)
+        return nullptr;
+      else
+        return run_matmul<D, types_for<ops::matmul_op, D>().out>;
+    });
+  }
+};
+template <>
+struct override_of<ops::einsum_op> {
+  static native_fn choose(const einsum_attrs&, detail::dtypes t) {
+    return with_dtype(t[0], native_fn{}, [](auto d) -> native_fn {
+      constexpr dtype D = decltype(d)::value;
+      if constexpr (D == b8)
+        return nullptr;
+      else
+        return run_einsum<D, types_for<ops::einsum_op, D>().out>;
+    });
+  }
+};
+
+}  // namespace tenon::ir::native
+
+TENON_DEFINE(matmul_op)
+TENON_DEFINE(einsum_op)

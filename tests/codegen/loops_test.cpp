@@ -1,0 +1,302 @@
+// Loops and memory: vectorized reductions, gathers, masks, local buffers, parallel ranges.
+#include <doctest/doctest.h>
+
+#include <functional>
+
+#include "codegen/harness.hpp"
+
+using namespace tenon;
+using namespace tenon::test;
+using ir::expr_ref;
+using ir::loop_kind;
+using ir::prim;
+using ir::reducer;
+
+namespace {
+
+constexpr std::int64_t lengths[] = {0, 1, 2, 3, 15, 16, 17, 31, 33, 63, 64, 100, 200};
+
+/// A kernel under construction: parameters of one length, and statements.
+struct builder {
+  ir::kernel k;
+  ir::expr_arena& a = k.make();
+  expr_ref n, yes;
+  builder() {
+    k.name = "test";
+    k.symbols = {"n"};
+    n = a.symbol(0);
+    yes = a.boolean(true);
+  }
+  std::int64_t parameter(std::string name, dtype t, std::vector<expr_ref> extents, bool written = false) {
+    const auto id = k.add_buffer(std::move(name), t, ir::scope::parameter, std::move(extents));
+    k.buffers[static_cast<std::size_t>(id)].written = written;
+    return id;
+  }
+  std::int64_t local(std::string name, dtype t, std::vector<expr_ref> extents) {
+    const auto id = k.add_buffer(std::move(name), t, ir::scope::local, std::move(extents));
+    k.buffers[static_cast<std::size_t>(id)].written = true;
+    return id;
+  }
+  expr_ref load(std::int64_t b, std::vector<expr_ref> at, expr_ref mask = nullptr) {
+    return a.load(k.buffers[static_cast<std::size_t>(b)].type, b, at, mask);
+  }
+  ir::stmt_ref store(std::int64_t b, std::vector<expr_ref> at, expr_ref v, expr_ref mask = nullptr) {
+    return ir::make_stmt(ir::store{b, std::move(at), v, mask ? mask : yes});
+  }
+  ir::stmt_ref update(reducer r, std::int64_t b, std::vector<expr_ref> at, expr_ref v, expr_ref mask = nullptr,
+                      expr_ref position = nullptr) {
+    return ir::make_stmt(ir::update{r, b, std::move(at), v, mask ? mask : yes, position});
+  }
+  ir::stmt_ref loop(expr_ref i, expr_ref end, loop_kind kind, std::vector<ir::stmt_ref> body, int width = 1) {
+    return ir::make_stmt(ir::loop{i, a.index(0), end, kind, width, ir::make_block(std::move(body))});
+  }
+  ir::stmt_ref declare(std::int64_t b) { return ir::make_stmt(ir::declare{b}); }
+};
+
+void fill(guarded& g, std::mt19937_64& random, double special = 0) {
+  for (std::int64_t i = 0; i < g.size(); ++i)
+    if (is_float(g.type()))
+      g.set(i, special != 0 && random() % 40 == 0 ? special : std::uniform_real_distribution<double>(-2, 2)(random));
+    else
+      g.set_bits(i, ir::canonical_bits(g.type(), static_cast<std::int64_t>(random() % 7) - 3));
+}
+
+}  // namespace
+
+TEST_CASE("reductions over a vectorized loop, of every reducer and type") {
+  std::mt19937_64 random(3);
+  const dtype types[] = {f32, f64, i64, i32, i16, i8, u64, u32, u16, u8, b8};
+  for (const auto& m : machines())
+    for (dtype t : types)
+      for (int r = 0; r < 8; ++r)
+        for (const bool masked : {false, true}) {
+          const auto op = static_cast<reducer>(r);
+          const bool logical = op == reducer::all || op == reducer::any;
+          if (logical != (t == b8)) continue;
+          builder b;
+          const auto x = b.parameter("x", t, {b.n}), c = b.parameter("c", b8, {b.n});
+          const auto out = b.parameter("out", t, {b.a.index(1)}, true);
+          const auto at = b.parameter("at", i64, {b.a.index(1)}, true);
+          expr_ref i = b.a.fresh_variable(), zero = b.a.index(0);
+          b.k.body = b.loop(i, b.n, loop_kind::vectorized,
+                            {b.update(op, out, {zero}, b.load(x, {i}), masked ? b.load(c, {i}) : nullptr,
+                                      is_arg(op) ? i : nullptr)},
+                            16);
+          const compiled f(b.k, m);
+          for (std::int64_t n : lengths) {
+            guarded gx(t, n), gc(b8, n), go(t, 1), ga(i64, 1);
+            fill(gx, random, random() % 3 == 0 ? NAN : 0);
+            for (std::int64_t e = 0; e < n; ++e) gc.set_bits(e, static_cast<std::int64_t>(random() & 1));
+            const std::int64_t start = op == reducer::argmax   ? ir::identity(reducer::max, t)
+                                       : op == reducer::argmin ? ir::identity(reducer::min, t)
+                                                               : ir::identity(op, t);
+            go.set_bits(0, start);
+            ga.set_bits(0, 0);
+            std::int64_t want = start, want_at = 0;
+            double sum = op == reducer::prod ? 1 : 0, size = 0;
+            for (std::int64_t e = 0; e < n; ++e) {
+              if (masked && !gc.bits(e)) continue;
+              if (is_arg(op)) {
+                if (ir::better(op, t, gx.bits(e), e, want, want_at)) {
+                  want = gx.bits(e);
+                  want_at = e;
+                }
+              } else {
+                want = ir::combine(op, t, want, gx.bits(e));
+              }
+              sum = op == reducer::prod ? sum * gx.get(e) : sum + gx.get(e);
+              size += std::fabs(gx.get(e));
+            }
+            REQUIRE(f({gx.data(), gc.data(), go.data(), ga.data()}, {n}) == 0);
+            CAPTURE(m.text());
+            CAPTURE(name(t));
+            CAPTURE(ir::name(op));
+            CAPTURE(n);
+            CAPTURE(masked);
+            if (is_float(t) && (op == reducer::sum || op == reducer::prod)) {
+              const double e = t == f32 ? 1e-5 : 1e-13;
+              const double scale = op == reducer::sum ? size : std::fabs(sum);
+              const bool close = std::isnan(sum) ? std::isnan(go.get(0)) : std::fabs(go.get(0) - sum) <= e * (scale + 1e-30);
+              CHECK(close);
+            } else {
+              const bool same = same_value(t, go.bits(0), want) || both_zero(t, go.bits(0), want);
+              CHECK(same);
+            }
+            if (is_arg(op)) CHECK(ga.bits(0) == want_at);
+          }
+        }
+}
+
+TEST_CASE("gathers, strides, reversals, scatters and masked loads read and write where they should") {
+  std::mt19937_64 random(4);
+  for (const auto& m : machines())
+    for (dtype t : {f32, f64, i8, i16, i64, b8, bf16}) {
+      builder b;
+      b.k.symbols.push_back("stride");
+      expr_ref n = b.n, stride = b.a.symbol(1), i = b.a.fresh_variable();
+      const auto x = b.parameter("x", t, {n, stride}), index = b.parameter("index", i64, {n});
+      const auto c = b.parameter("c", b8, {n});
+      std::vector<std::int64_t> y;
+      for (int j = 0; j < 8; ++j) y.push_back(b.parameter("y" + std::to_string(j), t, {n}, true));
+      expr_ref zero = b.a.index(0), last = b.a.sub(b.a.sub(n, b.a.index(1)), i);
+      const auto load = [&](expr_ref row, expr_ref column, expr_ref mask = nullptr) { return b.load(x, {row, column}, mask); };
+      b.k.body = b.loop(i, n, loop_kind::vectorized,
+                        {b.store(y[0], {i}, load(b.load(index, {i}), zero)),                   // gather
+                         b.store(y[1], {i}, load(i, b.a.sub(stride, b.a.index(1)))),           // symbolic stride
+                         b.store(y[2], {i}, load(last, zero)),                                 // backwards, strided
+                         b.store(y[3], {last}, load(i, zero)),                                 // reversed store
+                         b.store(y[4], {b.load(index, {i})}, load(i, zero)),                   // scatter (a permutation)
+                         b.store(y[5], {i}, load(zero, zero, b.load(c, {i}))),                 // one element, masked
+                         b.store(y[6], {i}, load(i, zero), b.load(c, {i})),                    // masked store
+                         b.store(y[7], {i}, load(zero, i, b.a.less(i, stride)))},              // outside: masked off
+                        16);
+      const compiled f(b.k, m);
+      for (std::int64_t n_ : lengths)
+        for (std::int64_t s : {1, 3}) {
+          guarded gx(t, n_ * s), gi(i64, n_), gc(b8, n_);
+          fill(gx, random);
+          std::vector<std::int64_t> order(static_cast<std::size_t>(n_));
+          for (std::int64_t e = 0; e < n_; ++e) order[static_cast<std::size_t>(e)] = e;
+          std::shuffle(order.begin(), order.end(), random);
+          for (std::int64_t e = 0; e < n_; ++e) {
+            gi.set_bits(e, order[static_cast<std::size_t>(e)]);
+            gc.set_bits(e, static_cast<std::int64_t>(random() & 1));
+          }
+          std::vector<std::unique_ptr<guarded>> out;
+          std::vector<void*> pointers{gx.data(), gi.data(), gc.data()};
+          for (int j = 0; j < 8; ++j) {
+            out.push_back(std::make_unique<guarded>(t, n_));
+            out.back()->fill_bytes(1);
+            pointers.push_back(out.back()->data());
+          }
+          REQUIRE(f(pointers, {n_, s}) == 0);
+          int wrong[8] = {};
+          guarded untouched(t, 1);
+          untouched.fill_bytes(1);
+          for (std::int64_t e = 0; e < n_; ++e) {
+            const std::int64_t p = order[static_cast<std::size_t>(e)], back = n_ - 1 - e;
+            const auto check = [&](int j, std::int64_t at, std::int64_t want) { wrong[j] += out[static_cast<std::size_t>(j)]->bits(at) != want; };
+            check(0, e, gx.bits(p * s));
+            check(1, e, gx.bits(e * s + s - 1));
+            check(2, e, gx.bits(back * s));
+            check(3, back, gx.bits(e * s));
+            check(4, p, gx.bits(e * s));
+            check(5, e, gc.bits(e) ? gx.bits(0) : 0);
+            check(6, e, gc.bits(e) ? gx.bits(e * s) : untouched.bits(0));
+            check(7, e, e < s ? gx.bits(e) : 0);
+          }
+          CAPTURE(m.text());
+          CAPTURE(name(t));
+          CAPTURE(n_);
+          CAPTURE(s);
+          for (int j = 0; j < 8; ++j) {
+            CAPTURE(j);
+            CHECK(wrong[j] == 0);
+          }
+        }
+    }
+}
+
+TEST_CASE("local buffers: one for every lane inside, partial results outside, columns of a matrix") {
+  std::mt19937_64 random(6);
+  for (const auto& m : machines()) {
+    builder b;
+    auto& a = b.a;
+    b.k.symbols.push_back("rows");
+    expr_ref n = b.n, rows = a.symbol(1), i = a.fresh_variable(), j = a.fresh_variable(), u = a.fresh_variable(),
+             u2 = a.fresh_variable(), r = a.fresh_variable();
+    const auto x = b.parameter("x", f32, {rows, n});
+    const auto columns = b.parameter("columns", f32, {n}, true), sums = b.parameter("sums", f32, {rows}, true),
+               powers = b.parameter("powers", f32, {n}, true), histogram = b.parameter("histogram", i64, {a.index(4)}, true),
+               quarter = b.parameter("quarter", f32, {a.index(4)}, true);
+    const auto best = b.local("best", f32, {}), table = b.local("table", f32, {a.index(4)}), total = b.local("total", f32, {}),
+               parts = b.local("parts", f32, {a.index(4)});
+    const auto number = [&](double v) { return a.constant(f32, v); };
+    expr_ref bucket = a.mod(i, a.index(4));
+    std::vector<ir::stmt_ref> body;
+    // Every lane: the largest of its column, and a small table indexed by the lane itself.
+    body.push_back(b.loop(i, n, loop_kind::vectorized,
+                          {b.declare(best), b.declare(table), b.store(best, {}, number(-INFINITY)),
+                           b.loop(j, rows, loop_kind::serial, {b.update(reducer::max, best, {}, b.load(x, {j, i}))}),
+                           b.store(columns, {i}, b.load(best, {})),
+                           b.loop(u, a.index(4), loop_kind::unrolled,
+                                  {b.store(table, {u}, a.mul(b.load(best, {}), a.cast(f32, u)))}),
+                           b.store(powers, {i}, b.load(table, {bucket})),
+                           b.update(reducer::sum, histogram, {bucket}, a.index(1))},
+                          8));
+    // Rows: a total declared outside of the lanes' loop; and a table of partial results, one an inner index.
+    expr_ref i2 = a.fresh_variable();
+    body.push_back(b.loop(r, rows, loop_kind::serial,
+                          {b.declare(total), b.store(total, {}, number(0)),
+                           b.loop(i2, n, loop_kind::vectorized, {b.update(reducer::sum, total, {}, b.load(x, {r, i2}))}, 16),
+                           b.store(sums, {r}, b.load(total, {}))}));
+    expr_ref i3 = a.fresh_variable(), q = a.fresh_variable();
+    body.push_back(b.declare(parts));
+    body.push_back(b.loop(u2, a.index(4), loop_kind::serial, {b.store(parts, {u2}, number(0))}));
+    body.push_back(b.loop(i3, n, loop_kind::vectorized,
+                          {b.loop(q, a.index(4), loop_kind::serial,
+                                  {b.update(reducer::sum, parts, {q}, b.load(x, {a.index(0), i3}), a.less(q, a.mod(i3, a.index(5))))})},
+                          16));
+    expr_ref q2 = a.fresh_variable();
+    body.push_back(b.loop(q2, a.index(4), loop_kind::serial, {b.store(quarter, {q2}, b.load(parts, {q2}))}));
+    b.k.body = ir::make_block(body);
+    const compiled f(b.k, m);
+    for (std::int64_t n_ : lengths) {
+      const std::int64_t rows_ = 5;
+      guarded gx(f32, rows_ * n_), gc(f32, n_), gs(f32, rows_), gp(f32, n_), gh(i64, 4), gq(f32, 4);
+      fill(gx, random);
+      gh.fill_bytes(0);
+      REQUIRE(f({gx.data(), gc.data(), gs.data(), gp.data(), gh.data(), gq.data()}, {n_, rows_}) == 0);
+      CAPTURE(m.text());
+      CAPTURE(n_);
+      int wrong = 0;
+      std::int64_t count[4] = {};
+      double part[4] = {};
+      for (std::int64_t e = 0; e < n_; ++e) {
+        double largest = -INFINITY;
+        for (std::int64_t k = 0; k < rows_; ++k) largest = std::max(largest, gx.get(k * n_ + e));
+        wrong += gc.get(e) != largest;
+        wrong += gp.get(e) != static_cast<float>(largest) * static_cast<float>(e % 4);
+        ++count[e % 4];
+        for (int k = 0; k < 4; ++k)
+          if (k < e % 5) part[k] += gx.get(e);
+      }
+      CHECK(wrong == 0);
+      for (int k = 0; k < 4; ++k) {
+        CHECK(gh.bits(k) == count[k]);
+        CHECK(std::fabs(gq.get(k) - part[k]) <= 1e-4);
+      }
+      for (std::int64_t k = 0; k < rows_; ++k) {
+        double sum = 0;
+        for (std::int64_t e = 0; e < n_; ++e) sum += gx.get(k * n_ + e);
+        CHECK(std::fabs(gs.get(k) - sum) <= 1e-4);
+      }
+    }
+  }
+}
+
+TEST_CASE("a parallel loop runs the part of its range that it is given, and branches take one side") {
+  for (const auto& m : machines()) {
+    builder b;
+    auto& a = b.a;
+    expr_ref r = a.fresh_variable(), i = a.fresh_variable();
+    const auto y = b.parameter("y", i32, {b.n, a.index(20)}, true);
+    const auto value = [&](int k) { return a.add(a.cast(i32, a.mul(r, a.index(100))), a.integer(i32, k)); };
+    const auto row = [&](int k) {
+      expr_ref v = a.fresh_variable();
+      return b.loop(v, a.index(20), loop_kind::vectorized, {b.store(y, {r, v}, value(k))}, 16);
+    };
+    auto choose = ir::make_stmt(ir::branch{a.less(r, a.index(5)), row(1), row(2)});
+    b.k.body = b.loop(r, b.n, loop_kind::parallel, {choose});
+    const compiled f(b.k, m);
+    guarded g(i32, 10 * 20);
+    g.fill_bytes(0);
+    REQUIRE(f({g.data()}, {10}, 2, 8) == 0);
+    int wrong = 0;
+    for (std::int64_t k = 0; k < 200; ++k) {
+      const std::int64_t at = k / 20;
+      wrong += g.bits(k) != (at < 2 || at >= 8 ? 0 : at * 100 + (at < 5 ? 1 : 2));
+    }
+    CHECK(wrong == 0);
+  }
+}
