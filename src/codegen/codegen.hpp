@@ -12,9 +12,9 @@ namespace tenon::codegen {
 
 /// A machine to compile for: canonical, with its real features; `text` is part of every key.
 struct machine {
-  std::string cpu;                    ///< "x86-64-v3", "znver4"; never "native"
-  std::string features;               ///< "+avx512f,+fma,..." sorted
-  int vector_bits = 128;              ///< widest natural vector: 128, 256, 512
+  std::string cpu;        ///< "x86-64-v3", "znver4"; never "native"
+  std::string features;   ///< "+avx512f,+fma,..." sorted
+  int vector_bits = 128;  ///< widest natural vector: 128, 256, 512
   bool fma = false;
   std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10;
   std::string text() const { return cpu + ":" + features; }

@@ -59,10 +59,13 @@ processor this_processor() {
   processor p;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  const bool v2 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("ssse3");
-  const bool v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  const bool v2 =
+      __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("ssse3");
+  const bool v3 =
+      v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
   const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd");
+                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512cd");
   p.level = v4 ? 4 : v3 ? 3 : v2 ? 2 : 1;
   // Family, model, stepping and the feature words: two processors that differ in any of them do not share kernels.
   unsigned a = 0, b = 0, c = 0, d = 0;
@@ -96,8 +99,8 @@ machine_summary summarize(const std::string& cpu) {
   for (int i = 0; i < 4; ++i) {
     if (cpu != levels[i]) continue;
     if (i + 1 > here.level)
-      throw target_error(
-          fmt::format("target 'llvm -mcpu={}': this processor is {}, it lacks instructions of {}", cpu, levels[here.level - 1], cpu));
+      throw target_error(fmt::format("target 'llvm -mcpu={}': this processor is {}, it lacks instructions of {}", cpu,
+                                     levels[here.level - 1], cpu));
     return {model_of(i + 1), i + 1 >= 3, std::string(levels[i])};
   }
   const machine m = llvm().resolve(cpu);

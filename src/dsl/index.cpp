@@ -306,8 +306,5 @@ dims param_dims(std::string_view name, const extents& e, const loc& where) {
   }
   return d;
 }
-node_ref emit_argument(int index, dtype d, const dims& s, const loc& where) {
-  return emit_input(fmt::format("argument {}", index), d, s, where);
-}
 
 }  // namespace tenon::detail

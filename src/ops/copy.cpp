@@ -1,6 +1,7 @@
 #include "ops/copy.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "ops/native.hpp"

@@ -116,8 +116,9 @@ struct num {
   friend num operator!(num a) { return static_cast<T>(!a.v); }
 
   friend num select(num<bool> c, num a, num b) { return c.v ? a : b; }
-  friend num max(num a, num b) { return b.v != b.v || a.v < b.v ? b : a; }
-  friend num min(num a, num b) { return b.v != b.v || b.v < a.v ? b : a; }
+  // No short circuit: a branch would keep the compiler from vectorising.
+  friend num max(num a, num b) { return ((b.v != b.v) | (a.v < b.v)) ? b : a; }
+  friend num min(num a, num b) { return ((b.v != b.v) | (b.v < a.v)) ? b : a; }
   friend num abs(num a) {
     if constexpr (is_float)
       return std::fabs(a.v);

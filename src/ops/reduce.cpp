@@ -1,6 +1,7 @@
 #include "tenon/ops/reduce.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include "ops/define.hpp"

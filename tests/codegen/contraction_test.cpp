@@ -32,7 +32,8 @@ ir::kernel make(const problem& p) {
   auto& e = k.make();
   k.symbols = {"columns", "outer", "inner"};
   const auto extent = [&](bool fixed, std::int64_t n, int symbol) { return fixed ? e.index(n) : e.symbol(symbol); };
-  expr_ref columns = extent(p.fixed_columns, p.columns, 0), outer = e.symbol(1), inner = extent(p.fixed_inner, p.inner, 2);
+  expr_ref columns = extent(p.fixed_columns, p.columns, 0), outer = e.symbol(1),
+           inner = extent(p.fixed_inner, p.inner, 2);
   expr_ref depth = extent(p.fixed_strides, p.inner, 2), width = extent(p.fixed_strides, p.columns, 0);
   expr_ref rows = e.index(p.rows);
   const auto a = p.transposed_a ? k.add_buffer("a", p.in, ir::scope::parameter, {outer, depth, rows})
@@ -67,7 +68,9 @@ ir::kernel make(const problem& p) {
 struct storage {
   guarded a, b, bias, c;
   explicit storage(const problem& p, std::mt19937_64& random)
-      : a(p.in, p.outer * p.rows * p.inner), b(p.in, p.outer * p.inner * p.columns), bias(p.accumulate, p.columns),
+      : a(p.in, p.outer * p.rows * p.inner),
+        b(p.in, p.outer * p.inner * p.columns),
+        bias(p.accumulate, p.columns),
         c(p.out, p.rows * p.columns) {
     for (guarded* g : {&a, &b, &bias})
       for (std::int64_t i = 0; i < g->size(); ++i)
@@ -115,7 +118,8 @@ void check(const problem& p, const codegen::machine& m, std::mt19937_64& random)
         const double rounding = p.out == f16 ? 1e-3 : p.out == bf16 ? 8e-3 : 0;
         const double want = sum + x.bias.get(j);
         if (!(std::fabs(x.c.get(at) - want) <= epsilon * (size + 1) + rounding * std::fabs(want))) ++wrong;
-      } else if (x.c.bits(at) != ir::canonical_bits(p.out, static_cast<std::int64_t>(exact + static_cast<std::uint64_t>(x.bias.bits(j))))) {
+      } else if (x.c.bits(at) != ir::canonical_bits(p.out, static_cast<std::int64_t>(
+                                                               exact + static_cast<std::uint64_t>(x.bias.bits(j))))) {
         ++wrong;
       }
     }
@@ -175,8 +179,7 @@ TEST_CASE("the last columns, masked, have the bits of full tiles") {
           std::memcpy(part.a.data(), full.a.data(), static_cast<std::size_t>(p.rows * p.inner * 4));
           for (std::int64_t j = 0; j < columns; ++j) {
             part.bias.set_bits(j, full.bias.bits(j));
-            for (std::int64_t k = 0; k < p.inner; ++k)
-              part.b.set_bits(k * columns + j, full.b.bits(k * p.columns + j));
+            for (std::int64_t k = 0; k < p.inner; ++k) part.b.set_bits(k * columns + j, full.b.bits(k * p.columns + j));
           }
           REQUIRE(f({part.a.data(), part.b.data(), part.bias.data(), part.c.data()}, {columns, 1, p.inner}) == 0);
           int different = 0;

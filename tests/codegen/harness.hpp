@@ -97,13 +97,16 @@ inline constexpr dtype all_types[] = {f64, f32, f16, bf16, i64, i32, i16, i8, u6
 inline std::int64_t sample(dtype t, std::int64_t i, std::mt19937_64& random) {
   if (t == b8) return static_cast<std::int64_t>(random() & 1);
   if (is_float(t)) {
-    const double edges[] = {0.0, -0.0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 3, INFINITY, -INFINITY, NAN, 1e30, -1e30, 1e-40, 5e9, -5e9, 2147483648.0, 127.5, -128.7, 255.9, 65504, 65520, 1e-7, 6e-8, 9.3e18, 1.8e19};
+    const double edges[] = {0.0,      -0.0,      1,     -1,    0.5,   -0.5,  1.5,    2.5,   -2.5,         3,
+                            INFINITY, -INFINITY, NAN,   1e30,  -1e30, 1e-40, 5e9,    -5e9,  2147483648.0, 127.5,
+                            -128.7,   255.9,     65504, 65520, 1e-7,  6e-8,  9.3e18, 1.8e19};
     constexpr std::int64_t n = sizeof edges / sizeof *edges;
     if (i % 3 == 0) return ir::bits_of(t, edges[(i / 3) % n]);
     if (i % 3 == 1) return ir::bits_of(t, std::uniform_real_distribution<double>(-4, 4)(random));
     return ir::canonical_bits(t, static_cast<std::int64_t>(random()));
   }
-  const std::int64_t edges[] = {0, 1, -1, 2, -2, 3, 7, 8, 15, 16, 31, 32, 63, 64, 127, 128, -128, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, 255, 32767, -32768};
+  const std::int64_t edges[] = {0,  1,  -1,  2,   -2,   3,         7,         8,         15,        16,  31,    32,
+                                63, 64, 127, 128, -128, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, 255, 32767, -32768};
   constexpr std::int64_t n = sizeof edges / sizeof *edges;
   if (i % 2 == 0) return ir::canonical_bits(t, edges[(i / 2) % n]);
   const std::int64_t any = static_cast<std::int64_t>(random());

@@ -76,12 +76,12 @@ TEST_CASE("reductions over a vectorized loop, of every reducer and type") {
           builder b;
           const auto x = b.parameter("x", t, {b.n}), c = b.parameter("c", b8, {b.n});
           const auto out = b.parameter("out", t, {b.a.index(1)}, true);
-          const auto at = b.parameter("at", i64, {b.a.index(1)}, true);
+          b.parameter("at", i64, {b.a.index(1)}, true);
           expr_ref i = b.a.fresh_variable(), zero = b.a.index(0);
-          b.k.body = b.loop(i, b.n, loop_kind::vectorized,
-                            {b.update(op, out, {zero}, b.load(x, {i}), masked ? b.load(c, {i}) : nullptr,
-                                      is_arg(op) ? i : nullptr)},
-                            16);
+          b.k.body = b.loop(
+              i, b.n, loop_kind::vectorized,
+              {b.update(op, out, {zero}, b.load(x, {i}), masked ? b.load(c, {i}) : nullptr, is_arg(op) ? i : nullptr)},
+              16);
           const compiled f(b.k, m);
           for (std::int64_t n : lengths) {
             guarded gx(t, n), gc(b8, n), go(t, 1), ga(i64, 1);
@@ -116,7 +116,8 @@ TEST_CASE("reductions over a vectorized loop, of every reducer and type") {
             if (is_float(t) && (op == reducer::sum || op == reducer::prod)) {
               const double e = t == f32 ? 1e-5 : 1e-13;
               const double scale = op == reducer::sum ? size : std::fabs(sum);
-              const bool close = std::isnan(sum) ? std::isnan(go.get(0)) : std::fabs(go.get(0) - sum) <= e * (scale + 1e-30);
+              const bool close =
+                  std::isnan(sum) ? std::isnan(go.get(0)) : std::fabs(go.get(0) - sum) <= e * (scale + 1e-30);
               CHECK(close);
             } else {
               const bool same = same_value(t, go.bits(0), want) || both_zero(t, go.bits(0), want);
@@ -139,16 +140,18 @@ TEST_CASE("gathers, strides, reversals, scatters and masked loads read and write
       std::vector<std::int64_t> y;
       for (int j = 0; j < 8; ++j) y.push_back(b.parameter("y" + std::to_string(j), t, {n}, true));
       expr_ref zero = b.a.index(0), last = b.a.sub(b.a.sub(n, b.a.index(1)), i);
-      const auto load = [&](expr_ref row, expr_ref column, expr_ref mask = nullptr) { return b.load(x, {row, column}, mask); };
+      const auto load = [&](expr_ref row, expr_ref column, expr_ref mask = nullptr) {
+        return b.load(x, {row, column}, mask);
+      };
       b.k.body = b.loop(i, n, loop_kind::vectorized,
-                        {b.store(y[0], {i}, load(b.load(index, {i}), zero)),                   // gather
-                         b.store(y[1], {i}, load(i, b.a.sub(stride, b.a.index(1)))),           // symbolic stride
-                         b.store(y[2], {i}, load(last, zero)),                                 // backwards, strided
-                         b.store(y[3], {last}, load(i, zero)),                                 // reversed store
-                         b.store(y[4], {b.load(index, {i})}, load(i, zero)),                   // scatter (a permutation)
-                         b.store(y[5], {i}, load(zero, zero, b.load(c, {i}))),                 // one element, masked
-                         b.store(y[6], {i}, load(i, zero), b.load(c, {i})),                    // masked store
-                         b.store(y[7], {i}, load(zero, i, b.a.less(i, stride)))},              // outside: masked off
+                        {b.store(y[0], {i}, load(b.load(index, {i}), zero)),          // gather
+                         b.store(y[1], {i}, load(i, b.a.sub(stride, b.a.index(1)))),  // symbolic stride
+                         b.store(y[2], {i}, load(last, zero)),                        // backwards, strided
+                         b.store(y[3], {last}, load(i, zero)),                        // reversed store
+                         b.store(y[4], {b.load(index, {i})}, load(i, zero)),          // scatter (a permutation)
+                         b.store(y[5], {i}, load(zero, zero, b.load(c, {i}))),        // one element, masked
+                         b.store(y[6], {i}, load(i, zero), b.load(c, {i})),           // masked store
+                         b.store(y[7], {i}, load(zero, i, b.a.less(i, stride)))},     // outside: masked off
                         16);
       const compiled f(b.k, m);
       for (std::int64_t n_ : lengths)
@@ -175,7 +178,9 @@ TEST_CASE("gathers, strides, reversals, scatters and masked loads read and write
           untouched.fill_bytes(1);
           for (std::int64_t e = 0; e < n_; ++e) {
             const std::int64_t p = order[static_cast<std::size_t>(e)], back = n_ - 1 - e;
-            const auto check = [&](int j, std::int64_t at, std::int64_t want) { wrong[j] += out[static_cast<std::size_t>(j)]->bits(at) != want; };
+            const auto check = [&](int j, std::int64_t at, std::int64_t want) {
+              wrong[j] += out[static_cast<std::size_t>(j)]->bits(at) != want;
+            };
             check(0, e, gx.bits(p * s));
             check(1, e, gx.bits(e * s + s - 1));
             check(2, e, gx.bits(back * s));
@@ -207,36 +212,38 @@ TEST_CASE("local buffers: one for every lane inside, partial results outside, co
              u2 = a.fresh_variable(), r = a.fresh_variable();
     const auto x = b.parameter("x", f32, {rows, n});
     const auto columns = b.parameter("columns", f32, {n}, true), sums = b.parameter("sums", f32, {rows}, true),
-               powers = b.parameter("powers", f32, {n}, true), histogram = b.parameter("histogram", i64, {a.index(4)}, true),
+               powers = b.parameter("powers", f32, {n}, true),
+               histogram = b.parameter("histogram", i64, {a.index(4)}, true),
                quarter = b.parameter("quarter", f32, {a.index(4)}, true);
-    const auto best = b.local("best", f32, {}), table = b.local("table", f32, {a.index(4)}), total = b.local("total", f32, {}),
-               parts = b.local("parts", f32, {a.index(4)});
+    const auto best = b.local("best", f32, {}), table = b.local("table", f32, {a.index(4)}),
+               total = b.local("total", f32, {}), parts = b.local("parts", f32, {a.index(4)});
     const auto number = [&](double v) { return a.constant(f32, v); };
     expr_ref bucket = a.mod(i, a.index(4));
     std::vector<ir::stmt_ref> body;
     // Every lane: the largest of its column, and a small table indexed by the lane itself.
-    body.push_back(b.loop(i, n, loop_kind::vectorized,
-                          {b.declare(best), b.declare(table), b.store(best, {}, number(-INFINITY)),
-                           b.loop(j, rows, loop_kind::serial, {b.update(reducer::max, best, {}, b.load(x, {j, i}))}),
-                           b.store(columns, {i}, b.load(best, {})),
-                           b.loop(u, a.index(4), loop_kind::unrolled,
-                                  {b.store(table, {u}, a.mul(b.load(best, {}), a.cast(f32, u)))}),
-                           b.store(powers, {i}, b.load(table, {bucket})),
-                           b.update(reducer::sum, histogram, {bucket}, a.index(1))},
-                          8));
+    body.push_back(b.loop(
+        i, n, loop_kind::vectorized,
+        {b.declare(best), b.declare(table), b.store(best, {}, number(-INFINITY)),
+         b.loop(j, rows, loop_kind::serial, {b.update(reducer::max, best, {}, b.load(x, {j, i}))}),
+         b.store(columns, {i}, b.load(best, {})),
+         b.loop(u, a.index(4), loop_kind::unrolled, {b.store(table, {u}, a.mul(b.load(best, {}), a.cast(f32, u)))}),
+         b.store(powers, {i}, b.load(table, {bucket})), b.update(reducer::sum, histogram, {bucket}, a.index(1))},
+        8));
     // Rows: a total declared outside of the lanes' loop; and a table of partial results, one an inner index.
     expr_ref i2 = a.fresh_variable();
-    body.push_back(b.loop(r, rows, loop_kind::serial,
-                          {b.declare(total), b.store(total, {}, number(0)),
-                           b.loop(i2, n, loop_kind::vectorized, {b.update(reducer::sum, total, {}, b.load(x, {r, i2}))}, 16),
-                           b.store(sums, {r}, b.load(total, {}))}));
+    body.push_back(
+        b.loop(r, rows, loop_kind::serial,
+               {b.declare(total), b.store(total, {}, number(0)),
+                b.loop(i2, n, loop_kind::vectorized, {b.update(reducer::sum, total, {}, b.load(x, {r, i2}))}, 16),
+                b.store(sums, {r}, b.load(total, {}))}));
     expr_ref i3 = a.fresh_variable(), q = a.fresh_variable();
     body.push_back(b.declare(parts));
     body.push_back(b.loop(u2, a.index(4), loop_kind::serial, {b.store(parts, {u2}, number(0))}));
-    body.push_back(b.loop(i3, n, loop_kind::vectorized,
-                          {b.loop(q, a.index(4), loop_kind::serial,
-                                  {b.update(reducer::sum, parts, {q}, b.load(x, {a.index(0), i3}), a.less(q, a.mod(i3, a.index(5))))})},
-                          16));
+    body.push_back(b.loop(
+        i3, n, loop_kind::vectorized,
+        {b.loop(q, a.index(4), loop_kind::serial,
+                {b.update(reducer::sum, parts, {q}, b.load(x, {a.index(0), i3}), a.less(q, a.mod(i3, a.index(5))))})},
+        16));
     expr_ref q2 = a.fresh_variable();
     body.push_back(b.loop(q2, a.index(4), loop_kind::serial, {b.store(quarter, {q2}, b.load(parts, {q2}))}));
     b.k.body = ir::make_block(body);
@@ -279,7 +286,7 @@ TEST_CASE("a parallel loop runs the part of its range that it is given, and bran
   for (const auto& m : machines()) {
     builder b;
     auto& a = b.a;
-    expr_ref r = a.fresh_variable(), i = a.fresh_variable();
+    expr_ref r = a.fresh_variable();
     const auto y = b.parameter("y", i32, {b.n, a.index(20)}, true);
     const auto value = [&](int k) { return a.add(a.cast(i32, a.mul(r, a.index(100))), a.integer(i32, k)); };
     const auto row = [&](int k) {

@@ -109,8 +109,9 @@ TEST_CASE("what the loop IR does not allow is refused with the kernel's name, an
     i = b.fresh_variable(), j = b.fresh_variable();
     auto store = ir::make_stmt(ir::store{1, {j}, b.constant(f32, 1), b.boolean(true)});
     auto inner = ir::make_stmt(ir::loop{j, b.index(0), i, ir::loop_kind::serial, 1, store});
-    CHECK(has(refuse(ir::make_stmt(ir::loop{i, b.index(0), b.symbol(0), ir::loop_kind::vectorized, 8, inner}), std::move(l)),
-              "vary between lanes"));
+    CHECK(has(
+        refuse(ir::make_stmt(ir::loop{i, b.index(0), b.symbol(0), ir::loop_kind::vectorized, 8, inner}), std::move(l)),
+        "vary between lanes"));
   }
   const compiled f(twice(i32), m);
   guarded x(i32, 5), y(i32, 5);

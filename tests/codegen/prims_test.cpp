@@ -48,7 +48,8 @@ void check(dtype from, const std::vector<operation>& operations, const codegen::
   std::mt19937_64 random(7);
   std::vector<std::vector<std::int64_t>> inputs(4);
   for (int j = 0; j < 4; ++j)
-    for (std::int64_t e = 0; e < longest; ++e) inputs[static_cast<std::size_t>(j)].push_back(sample(j == 3 ? b8 : from, e * (j == 1 ? 7 : 1) + j, random));
+    for (std::int64_t e = 0; e < longest; ++e)
+      inputs[static_cast<std::size_t>(j)].push_back(sample(j == 3 ? b8 : from, e * (j == 1 ? 7 : 1) + j, random));
   std::vector<std::vector<std::int64_t>> full(operations.size());
   for (std::int64_t at = std::size(lengths) - 1; at >= 0; --at) {
     const std::int64_t length = lengths[at];
@@ -56,7 +57,8 @@ void check(dtype from, const std::vector<operation>& operations, const codegen::
     std::vector<void*> pointers;
     for (int j = 0; j < 4; ++j) {
       memory.push_back(std::make_unique<guarded>(j == 3 ? b8 : from, length));
-      for (std::int64_t e = 0; e < length; ++e) memory.back()->set_bits(e, inputs[static_cast<std::size_t>(j)][static_cast<std::size_t>(e)]);
+      for (std::int64_t e = 0; e < length; ++e)
+        memory.back()->set_bits(e, inputs[static_cast<std::size_t>(j)][static_cast<std::size_t>(e)]);
     }
     for (const operation& o : operations) memory.push_back(std::make_unique<guarded>(o.to, length));
     for (auto& g : memory) pointers.push_back(g->data());
@@ -105,7 +107,8 @@ std::vector<operation> operations_on(dtype t, bool called) {
     std::vector<expr_ref> operands(x.begin(), x.begin() + arity(op));
     dtype to = result_type(op, t, t);
     if (op == prim::select) operands = {c, x[0], x[1]};
-    const bool library = is_float(t) && (op == prim::pow || op == prim::atan2 || op == prim::mod || (op >= prim::exp && op <= prim::erf));
+    const bool library = is_float(t) && (op == prim::pow || op == prim::atan2 || op == prim::mod ||
+                                         (op >= prim::exp && op <= prim::erf));
     if (library == called && ir::well_typed(op, to, operands)) r.push_back({op, to, arity(op)});
   }
   return r;

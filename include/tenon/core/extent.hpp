@@ -74,7 +74,8 @@ struct text {
     }
     return *this;
   }
-  constexpr text& operator<<(int e) { return *this << extent_t{e}; }
+  /// A plain number: here -1 is no `dyn`.
+  constexpr text& operator<<(int e) { return e == -1 ? *this << "-1" : *this << extent_t{e}; }
   constexpr std::string_view view() const { return {buffer, static_cast<std::size_t>(size)}; }
 };
 }  // namespace detail

@@ -82,8 +82,7 @@ struct type_list {};
 /// What a traced function may return, as a list of tensors and as host values.
 template <class R>
 struct results_of {
-  static_assert(sizeof(R) == 0,
-                "the function returns a tensor, a std::tuple or a std::array of tensors");
+  static_assert(sizeof(R) == 0, "the function returns a tensor, a std::tuple or a std::array of tensors");
 };
 template <dtype D, class S>
 struct results_of<tensor<D, S>> {

@@ -30,11 +30,11 @@ Value* arithmetic::constant(dtype d, std::int64_t bits, int lanes) const {
   llvm::Constant* c;
   llvm::Type* t = type(d);
   if (d == f64)
-    c = llvm::ConstantFP::get(b_.getContext(), llvm::APFloat(llvm::APFloat::IEEEdouble(),
-                                                             llvm::APInt(64, static_cast<std::uint64_t>(bits))));
+    c = llvm::ConstantFP::get(
+        b_.getContext(), llvm::APFloat(llvm::APFloat::IEEEdouble(), llvm::APInt(64, static_cast<std::uint64_t>(bits))));
   else if (d == f32)
-    c = llvm::ConstantFP::get(b_.getContext(),
-                              llvm::APFloat(llvm::APFloat::IEEEsingle(), llvm::APInt(32, static_cast<std::uint32_t>(bits))));
+    c = llvm::ConstantFP::get(
+        b_.getContext(), llvm::APFloat(llvm::APFloat::IEEEsingle(), llvm::APInt(32, static_cast<std::uint32_t>(bits))));
   else if (d == b8)
     c = llvm::ConstantInt::get(t, bits != 0);
   else
@@ -42,9 +42,7 @@ Value* arithmetic::constant(dtype d, std::int64_t bits, int lanes) const {
   return lanes ? llvm::ConstantVector::getSplat(llvm::ElementCount::getFixed(static_cast<unsigned>(lanes)), c) : c;
 }
 
-Value* arithmetic::to_memory(dtype d, Value* v) {
-  return d == b8 ? b_.CreateZExt(v, memory_type(b8, lanes_of(v))) : v;
-}
+Value* arithmetic::to_memory(dtype d, Value* v) { return d == b8 ? b_.CreateZExt(v, memory_type(b8, lanes_of(v))) : v; }
 Value* arithmetic::from_memory(dtype d, Value* v) {
   return d == b8 ? b_.CreateICmpNE(v, llvm::Constant::getNullValue(v->getType())) : v;
 }
@@ -97,15 +95,20 @@ Value* arithmetic::boolean(prim p, std::span<Value* const> x) {
   switch (p) {
     case prim::logical_and:
     case prim::bit_and:
-    case prim::min: return b_.CreateAnd(x[0], x[1]);
+    case prim::min:
+      return b_.CreateAnd(x[0], x[1]);
     case prim::logical_or:
     case prim::bit_or:
-    case prim::max: return b_.CreateOr(x[0], x[1]);
+    case prim::max:
+      return b_.CreateOr(x[0], x[1]);
     case prim::logical_xor:
-    case prim::bit_xor: return b_.CreateXor(x[0], x[1]);
+    case prim::bit_xor:
+      return b_.CreateXor(x[0], x[1]);
     case prim::logical_not:
-    case prim::bit_not: return b_.CreateNot(x[0]);
-    default: throw compile_error(fmt::format("code generation: {} of b8", ir::name(p)));
+    case prim::bit_not:
+      return b_.CreateNot(x[0]);
+    default:
+      throw compile_error(fmt::format("code generation: {} of b8", ir::name(p)));
   }
 }
 
@@ -113,15 +116,22 @@ Value* arithmetic::integer(prim p, dtype d, std::span<Value* const> x) {
   Value *a = x[0], *b = x.size() > 1 ? x[1] : nullptr;
   const bool is_signed = is_signed_integer(d);
   switch (p) {
-    case prim::add: return b_.CreateAdd(a, b);
-    case prim::sub: return b_.CreateSub(a, b);
-    case prim::mul: return b_.CreateMul(a, b);
+    case prim::add:
+      return b_.CreateAdd(a, b);
+    case prim::sub:
+      return b_.CreateSub(a, b);
+    case prim::mul:
+      return b_.CreateMul(a, b);
     case prim::div:
-    case prim::mod: return integer_division(p == prim::mod, d, a, b);
+    case prim::mod:
+      return integer_division(p == prim::mod, d, a, b);
     case prim::min:
-    case prim::max: return extremum(p == prim::max, d, a, b);
-    case prim::pow: return integer_power(d, a, b);
-    case prim::neg: return b_.CreateNeg(a);
+    case prim::max:
+      return extremum(p == prim::max, d, a, b);
+    case prim::pow:
+      return integer_power(d, a, b);
+    case prim::neg:
+      return b_.CreateNeg(a);
     case prim::abs:
       return is_signed ? b_.CreateBinaryIntrinsic(llvm::Intrinsic::abs, a, b_.getFalse()) : a;
     case prim::sign: {
@@ -131,15 +141,22 @@ Value* arithmetic::integer(prim p, dtype d, std::span<Value* const> x) {
     case prim::floor:
     case prim::ceil:
     case prim::round:
-    case prim::trunc: return a;
-    case prim::bit_and: return b_.CreateAnd(a, b);
-    case prim::bit_or: return b_.CreateOr(a, b);
-    case prim::bit_xor: return b_.CreateXor(a, b);
-    case prim::bit_not: return b_.CreateNot(a);
+    case prim::trunc:
+      return a;
+    case prim::bit_and:
+      return b_.CreateAnd(a, b);
+    case prim::bit_or:
+      return b_.CreateOr(a, b);
+    case prim::bit_xor:
+      return b_.CreateXor(a, b);
+    case prim::bit_not:
+      return b_.CreateNot(a);
     case prim::shift_left:
     case prim::shift_right:
-    case prim::shift_right_logical: return shift(p, d, a, b);
-    default: throw compile_error(fmt::format("code generation: {} of {}", ir::name(p), name(d)));
+    case prim::shift_right_logical:
+      return shift(p, d, a, b);
+    default:
+      throw compile_error(fmt::format("code generation: {} of {}", ir::name(p), name(d)));
   }
 }
 
@@ -176,12 +193,43 @@ Value* arithmetic::integer_division(bool modulo, dtype d, Value* a, Value* b) {
 }
 
 Value* arithmetic::integer_power(dtype d, Value* a, Value* b) {
-  Value *result = number(a, 1), *base = a, *zero = number(a, 0), *one = number(a, 1);
-  const int bits = 8 * size_of(d);
-  for (int i = 0; i < bits; ++i) {
-    Value* used = b_.CreateICmpNE(b_.CreateAnd(b, b_.CreateShl(one, static_cast<unsigned>(i))), zero);
+  Value *zero = number(a, 0), *one = number(a, 1);
+  const auto square_and_multiply = [&](Value* exponent, Value*& base, Value*& result) {
+    Value* used = b_.CreateICmpNE(b_.CreateAnd(exponent, one), zero);
     result = b_.CreateSelect(used, b_.CreateMul(result, base), result);
     base = b_.CreateMul(base, base);
+    return b_.CreateLShr(exponent, 1);
+  };
+  Value *base = a, *result = one;
+  auto* known = llvm::dyn_cast<llvm::Constant>(b);
+  if (known && lanes_of(b)) known = known->getSplatValue();
+  if (const auto* c = llvm::dyn_cast_or_null<llvm::ConstantInt>(known)) {
+    Value* exponent = b;
+    for (unsigned left = c->getValue().getActiveBits(); left > 0; --left)
+      exponent = square_and_multiply(exponent, base, result);
+  } else {
+    // As many rounds as the largest exponent of all lanes has bits.
+    llvm::BasicBlock* before = b_.GetInsertBlock();
+    auto* head = llvm::BasicBlock::Create(b_.getContext(), "power", before->getParent());
+    auto* done = llvm::BasicBlock::Create(b_.getContext(), "powered", before->getParent());
+    b_.CreateBr(head);
+    b_.SetInsertPoint(head);
+    const auto around = [&](Value* first) {
+      auto* p = b_.CreatePHI(first->getType(), 2);
+      p->addIncoming(first, before);
+      return p;
+    };
+    auto *exponent = around(b), *base_in = around(a), *result_in = around(one);
+    base = base_in;
+    result = result_in;
+    Value* rest = square_and_multiply(exponent, base, result);
+    Value* more = b_.CreateICmpNE(rest, zero);
+    if (lanes_of(more)) more = b_.CreateOrReduce(more);
+    exponent->addIncoming(rest, head);
+    base_in->addIncoming(base, head);
+    result_in->addIncoming(result, head);
+    b_.CreateCondBr(more, head, done);
+    b_.SetInsertPoint(done);
   }
   if (!is_signed_integer(d)) return result;
   Value* minus_one = number(a, -1);
@@ -230,13 +278,20 @@ Value* arithmetic::identity(reducer r, dtype d, int lanes) const {
 
 Value* arithmetic::combine(reducer r, dtype d, Value* a, Value* b) {
   switch (r) {
-    case reducer::sum: return is_float(d) ? b_.CreateFAdd(a, b) : b_.CreateAdd(a, b);
-    case reducer::prod: return is_float(d) ? b_.CreateFMul(a, b) : b_.CreateMul(a, b);
-    case reducer::max: return extremum(true, d, a, b);
-    case reducer::min: return extremum(false, d, a, b);
-    case reducer::all: return b_.CreateAnd(a, b);
-    case reducer::any: return b_.CreateOr(a, b);
-    default: throw compile_error("code generation: argmax and argmin combine pairs");
+    case reducer::sum:
+      return is_float(d) ? b_.CreateFAdd(a, b) : b_.CreateAdd(a, b);
+    case reducer::prod:
+      return is_float(d) ? b_.CreateFMul(a, b) : b_.CreateMul(a, b);
+    case reducer::max:
+      return extremum(true, d, a, b);
+    case reducer::min:
+      return extremum(false, d, a, b);
+    case reducer::all:
+      return b_.CreateAnd(a, b);
+    case reducer::any:
+      return b_.CreateOr(a, b);
+    default:
+      throw compile_error("code generation: argmax and argmin combine pairs");
   }
 }
 

@@ -14,15 +14,23 @@ using llvm::Value;
 Value* arithmetic::floating(prim p, dtype d, std::span<Value* const> x) {
   Value *a = x[0], *b = x.size() > 1 ? x[1] : nullptr;
   switch (p) {
-    case prim::add: return b_.CreateFAdd(a, b);
-    case prim::sub: return b_.CreateFSub(a, b);
-    case prim::mul: return b_.CreateFMul(a, b);
-    case prim::div: return b_.CreateFDiv(a, b);
+    case prim::add:
+      return b_.CreateFAdd(a, b);
+    case prim::sub:
+      return b_.CreateFSub(a, b);
+    case prim::mul:
+      return b_.CreateFMul(a, b);
+    case prim::div:
+      return b_.CreateFDiv(a, b);
     case prim::min:
-    case prim::max: return extremum(p == prim::max, d, a, b);
-    case prim::fma: return fused(a, b, x[2]);
-    case prim::neg: return b_.CreateFNeg(a);
-    case prim::abs: return unary(llvm::Intrinsic::fabs, a);
+    case prim::max:
+      return extremum(p == prim::max, d, a, b);
+    case prim::fma:
+      return fused(a, b, x[2]);
+    case prim::neg:
+      return b_.CreateFNeg(a);
+    case prim::abs:
+      return unary(llvm::Intrinsic::fabs, a);
     case prim::sign: {
       Value* zero = real(a, 0);
       Value* s = b_.CreateSelect(b_.CreateFCmpOLT(a, zero), real(a, -1), a);
@@ -32,14 +40,20 @@ Value* arithmetic::floating(prim p, dtype d, std::span<Value* const> x) {
     case prim::floor:
     case prim::ceil:
     case prim::round:
-    case prim::trunc: return rounding(p, a);
-    case prim::sqrt: return unary(llvm::Intrinsic::sqrt, a);
-    case prim::rsqrt: return b_.CreateFDiv(real(a, 1), unary(llvm::Intrinsic::sqrt, a));
-    case prim::reciprocal: return b_.CreateFDiv(real(a, 1), a);
-    case prim::isnan: return b_.CreateFCmpUNO(a, a);
+    case prim::trunc:
+      return rounding(p, a);
+    case prim::sqrt:
+      return unary(llvm::Intrinsic::sqrt, a);
+    case prim::rsqrt:
+      return b_.CreateFDiv(real(a, 1), unary(llvm::Intrinsic::sqrt, a));
+    case prim::reciprocal:
+      return b_.CreateFDiv(real(a, 1), a);
+    case prim::isnan:
+      return b_.CreateFCmpUNO(a, a);
     case prim::isinf:
       return b_.CreateFCmpOEQ(unary(llvm::Intrinsic::fabs, a), llvm::ConstantFP::getInfinity(a->getType()));
-    default: return call(p, d, x);
+    default:
+      return call(p, d, x);
   }
 }
 
@@ -61,9 +75,8 @@ Value* arithmetic::rounding(prim p, Value* x) {
     r = b_.CreateFSub(even, b_.CreateSelect(b_.CreateFCmpOGT(even, magnitude), one, zero));
   } else if (p != prim::round) {
     Value* with_sign = b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, even, x);
-    r = p == prim::floor
-            ? b_.CreateFSub(with_sign, b_.CreateSelect(b_.CreateFCmpOGT(with_sign, x), one, zero))
-            : b_.CreateFAdd(with_sign, b_.CreateSelect(b_.CreateFCmpOLT(with_sign, x), one, zero));
+    r = p == prim::floor ? b_.CreateFSub(with_sign, b_.CreateSelect(b_.CreateFCmpOGT(with_sign, x), one, zero))
+                         : b_.CreateFAdd(with_sign, b_.CreateSelect(b_.CreateFCmpOLT(with_sign, x), one, zero));
   }
   r = b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, r, x);
   return b_.CreateSelect(b_.CreateFCmpOLT(magnitude, shift), r, x);
@@ -78,9 +91,10 @@ namespace {
 /// The sum s of two doubles whose error is `error`, rounded to odd: the last bit says that something was lost, so
 /// that a second rounding to fewer bits is right (Boldo and Melquiond, Emulation of FMA, 2008).
 Value* round_to_odd(llvm::IRBuilder<>& b, Value* s, Value* error) {
-  llvm::Type* bits = s->getType()->isVectorTy()
-                         ? static_cast<llvm::Type*>(llvm::VectorType::getInteger(llvm::cast<llvm::VectorType>(s->getType())))
-                         : b.getInt64Ty();
+  llvm::Type* bits =
+      s->getType()->isVectorTy()
+          ? static_cast<llvm::Type*>(llvm::VectorType::getInteger(llvm::cast<llvm::VectorType>(s->getType())))
+          : b.getInt64Ty();
   Value* i = b.CreateBitCast(s, bits);
   Value *zero = llvm::Constant::getNullValue(s->getType()), *one = llvm::ConstantInt::get(bits, 1);
   Value* even = b.CreateICmpEQ(b.CreateAnd(i, one), llvm::ConstantInt::get(bits, 0));
@@ -130,9 +144,9 @@ Value* arithmetic::fused_f64(Value* a, Value* b, Value* c) {
   Value* magnitude = unary(llvm::Intrinsic::fabs, product);
   Value* largest = b_.CreateSelect(b_.CreateFCmpOGT(unary(llvm::Intrinsic::fabs, a), unary(llvm::Intrinsic::fabs, b)),
                                    unary(llvm::Intrinsic::fabs, a), unary(llvm::Intrinsic::fabs, b));
-  Value* inside = b_.CreateAnd(b_.CreateFCmpOGT(magnitude, real(a, 0x1p-900)),
-                               b_.CreateAnd(b_.CreateFCmpOLT(magnitude, real(a, 0x1p1020)),
-                                            b_.CreateFCmpOLT(largest, real(a, 0x1p990))));
+  Value* inside = b_.CreateAnd(
+      b_.CreateFCmpOGT(magnitude, real(a, 0x1p-900)),
+      b_.CreateAnd(b_.CreateFCmpOLT(magnitude, real(a, 0x1p1020)), b_.CreateFCmpOLT(largest, real(a, 0x1p990))));
   inside = b_.CreateAnd(inside, b_.CreateFCmpOLT(unary(llvm::Intrinsic::fabs, c), real(a, 0x1p1020)));
   return b_.CreateSelect(inside, result, plain);
 }
@@ -141,7 +155,7 @@ Value* arithmetic::call(prim p, dtype d, std::span<Value* const> x) {
   int index = -1;
   const std::string_view wanted = p == prim::mod ? "fmod" : ir::name(p);
   int at = 0;
-#define X(n, arity) \
+#define X(n, arity)             \
   if (wanted == #n) index = at; \
   ++at;
   TENON_RUNTIME_MATH(X)
@@ -184,8 +198,7 @@ Value* arithmetic::cast(Value* x, dtype from, dtype to) {
   }
   if (to == f16) return float_to_half(cast(x, from, f32));
   if (to == bf16) return float_to_bfloat(cast(x, from, f32));
-  if (to == b8)
-    return is_float(from) ? b_.CreateFCmpUNE(x, real(x, 0)) : b_.CreateICmpNE(x, number(x, 0));
+  if (to == b8) return is_float(from) ? b_.CreateFCmpUNE(x, real(x, 0)) : b_.CreateICmpNE(x, number(x, 0));
   llvm::Type* t = type(to, lanes);
   if (is_float(from) && is_float(to)) return b_.CreateFPCast(x, t);
   if (is_float(to)) return is_signed_integer(from) ? b_.CreateSIToFP(x, t) : b_.CreateUIToFP(x, t);
@@ -196,8 +209,7 @@ Value* arithmetic::cast(Value* x, dtype from, dtype to) {
 }
 
 Value* arithmetic::half_to_float(Value* x) {
-  if (has("f16c"))
-    return b_.CreateFPExt(b_.CreateBitCast(x, shaped(x, b_.getHalfTy())), shaped(x, b_.getFloatTy()));
+  if (has("f16c")) return b_.CreateFPExt(b_.CreateBitCast(x, shaped(x, b_.getHalfTy())), shaped(x, b_.getFloatTy()));
   // The exponent is moved by a multiplication, which also makes subnormals right; infinity and NaN get theirs back.
   llvm::Type *word = shaped(x, b_.getInt32Ty()), *single = shaped(x, b_.getFloatTy());
   Value* h = b_.CreateZExt(x, word);
@@ -215,16 +227,14 @@ Value* arithmetic::half_to_float(Value* x) {
 
 Value* arithmetic::float_to_half(Value* x) {
   llvm::Type* half = shaped(x, b_.getInt16Ty());
-  if (has("f16c"))
-    return b_.CreateBitCast(b_.CreateFPTrunc(x, shaped(x, b_.getHalfTy())), half);
+  if (has("f16c")) return b_.CreateBitCast(b_.CreateFPTrunc(x, shaped(x, b_.getHalfTy())), half);
   llvm::Type *word = shaped(x, b_.getInt32Ty()), *single = shaped(x, b_.getFloatTy());
   Value* bits = b_.CreateBitCast(x, word);
   Value* sign = b_.CreateAnd(b_.CreateLShr(bits, 16), number(bits, 0x8000));
   Value* magnitude = b_.CreateAnd(bits, number(bits, 0x7fffffff));
   // Normal: half to even on the 13 bits that go, and the exponent's bias changes by 112.
   Value* odd = b_.CreateAnd(b_.CreateLShr(magnitude, 13), number(bits, 1));
-  Value* normal = b_.CreateLShr(
-      b_.CreateAdd(b_.CreateAdd(magnitude, number(bits, 0xfff - (112 << 23))), odd), 13);
+  Value* normal = b_.CreateLShr(b_.CreateAdd(b_.CreateAdd(magnitude, number(bits, 0xfff - (112 << 23))), odd), 13);
   // Subnormal: adding 0.5 leaves the rounded bits at the end of the sum.
   Value* aligned = b_.CreateFAdd(b_.CreateBitCast(magnitude, single), llvm::ConstantFP::get(single, 0.5));
   Value* subnormal = b_.CreateSub(b_.CreateBitCast(aligned, word), number(bits, 0x3f000000));

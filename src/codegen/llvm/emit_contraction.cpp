@@ -1,5 +1,5 @@
-// The tile contraction: accumulators are SSA values from here to the end of every loop, B is loaded once a step, A comes
-// as broadcasts from few row pointers, masks touch loads and stores of the last columns only.
+// The tile contraction: accumulators are SSA values from here to the end of every loop, B is loaded once a step, A
+// comes as broadcasts from few row pointers, masks touch loads and stores of the last columns only.
 #include <bit>
 
 #include "codegen/llvm/emitter.hpp"
@@ -27,8 +27,8 @@ class contraction_emitter {
   using access = emitter::access;
   /// How A or B is addressed in the innermost loop.
   struct addressing {
-    bool stepped = false;       ///< pointers that advance by `step` bytes
-    bool rows_affine = false;   ///< A: rows are `row_step` bytes apart; else one pointer a row
+    bool stepped = false;      ///< pointers that advance by `step` bytes
+    bool rows_affine = false;  ///< A: rows are `row_step` bytes apart; else one pointer a row
     value step = nullptr, row_step = nullptr, row_step_twice = nullptr;
     values pointers;
   };
@@ -99,7 +99,10 @@ void contraction_emitter::run() {
     if (columns % width_) masks.back() = e_.tail_mask(e_.index_number(columns % width_), width_);
     return masks;
   };
-  const auto unroll_of = [&](int vectors) { return c_.tile_rows * vectors <= 12 ? 4 : 2; };
+  const auto unroll_of = [&](int vectors) {
+    const int products = c_.tile_rows * vectors;
+    return products >= 16 ? 1 : products >= 6 ? 2 : 4;
+  };
   const int whole = (c_.tile_columns + width_ - 1) / width_;
   if (c_.columns->is(expr_kind::constant)) {
     const int n = static_cast<int>(std::clamp<std::int64_t>(c_.columns->payload, 0, c_.tile_columns));
@@ -140,8 +143,8 @@ void contraction_emitter::tile(int vectors, values masks, int unroll) {
   // Few chains wait for their own latency: the sum is split over several sets, by the tile's size alone (so that tail
   // and full columns round alike).
   const int chains = c_.tile_rows * ((c_.tile_columns + width_ - 1) / width_);
-  const bool deep = !c_.reduction.empty() && !(c_.reduction.back().extent->is(expr_kind::constant) &&
-                                               c_.reduction.back().extent->payload < 16);
+  const bool deep = !c_.reduction.empty() &&
+                    !(c_.reduction.back().extent->is(expr_kind::constant) && c_.reduction.back().extent->payload < 16);
   sets_ = !deep || chains >= chains_wanted ? 1 : 2 * chains >= chains_wanted ? 2 : 4;
   // Which step adds to which set depends on the unrolling: one and the same for full and for masked columns.
   if (sets_ > 1) unroll_ = 4;
@@ -151,8 +154,7 @@ void contraction_emitter::tile(int vectors, values masks, int unroll) {
     for (int s = 0; s < n / 2; ++s)
       for (int i = 0; i < c_.tile_rows; ++i)
         for (int j = 0; j < vectors_; ++j)
-          at(sums, s, i, j) =
-              e_.a_->combine(ir::reducer::sum, type_, at(sums, 2 * s, i, j), at(sums, 2 * s + 1, i, j));
+          at(sums, s, i, j) = e_.a_->combine(ir::reducer::sum, type_, at(sums, 2 * s, i, j), at(sums, 2 * s + 1, i, j));
   epilogue(sums, masks_);
 }
 
@@ -239,9 +241,7 @@ contraction_emitter::addressing contraction_emitter::address_a(expr_ref axis) {
   r.stepped = true;
   const std::int64_t size = size_of(operand_a_.load->type);
   const auto bytes = [&](value elements) { return b_.CreateNSWMul(elements, e_.index_number(size)); };
-  const auto first = [&](int row) {
-    return e_.pointer(a.buffer, offset_at(a, {{c_.row, row}, {axis, 0}}));
-  };
+  const auto first = [&](int row) { return e_.pointer(a.buffer, offset_at(a, {{c_.row, row}, {axis, 0}})); };
   const auto difference = [&](expr_ref v, std::optional<std::int64_t> known) {
     if (known) return static_cast<value>(e_.index_number(*known * size));
     const expr_ref other = v == axis ? c_.row : axis;
@@ -275,7 +275,8 @@ contraction_emitter::addressing contraction_emitter::address_b(expr_ref axis) {
   if (const auto number = e_.step(b, axis)) {
     r.step = e_.index_number(*number * size);
   } else {
-    value elements = b_.CreateNSWSub(offset_at(b, {{c_.column, 0}, {axis, 1}}), offset_at(b, {{c_.column, 0}, {axis, 0}}));
+    value elements =
+        b_.CreateNSWSub(offset_at(b, {{c_.column, 0}, {axis, 1}}), offset_at(b, {{c_.column, 0}, {axis, 0}}));
     r.step = b_.CreateNSWMul(elements, e_.index_number(size));
   }
   return r;
@@ -379,7 +380,8 @@ contraction_emitter::values contraction_emitter::column_values(const addressing&
       e_.lanes_ = nullptr;
       continue;
     }
-    value q = b_.CreateConstInBoundsGEP1_64(e_.a_->memory_type(operand_b_.load->type), p, static_cast<std::uint64_t>(column));
+    value q =
+        b_.CreateConstInBoundsGEP1_64(e_.a_->memory_type(operand_b_.load->type), p, static_cast<std::uint64_t>(column));
     value v = e_.read_contiguous(operand_b_.load->payload, q, mask, width_);
     std::vector<expr_ref> casts;
     for (expr_ref x = operand_b_.expression; x != operand_b_.load; x = x->operands[0]) casts.push_back(x);
@@ -389,8 +391,9 @@ contraction_emitter::values contraction_emitter::column_values(const addressing&
   return r;
 }
 
-contraction_emitter::values contraction_emitter::one_step(const values& accumulators, int set, value, const addressing& a,
-                                                          const values& pa, const addressing& b, value pb) {
+contraction_emitter::values contraction_emitter::one_step(const values& accumulators, int set, value,
+                                                          const addressing& a, const values& pa, const addressing& b,
+                                                          value pb) {
   values next = accumulators;
   const values columns = column_values(b, pb);
   for (int i = 0; i < c_.tile_rows; ++i) {

@@ -91,8 +91,10 @@ void emitter::tag(llvm::Instruction* i, std::int64_t buffer) {
 
 emitter::value emitter::pointer(std::int64_t buffer, value offset) {
   const buffer_state& s = buffers_[static_cast<std::size_t>(buffer)];
-  if (!s.pointer) fail("the buffer " + kernel_.buffers[static_cast<std::size_t>(buffer)].name + " is used where it does not live");
-  return b_.CreateInBoundsGEP(a_->memory_type(kernel_.buffers[static_cast<std::size_t>(buffer)].type), s.pointer, offset);
+  if (!s.pointer)
+    fail("the buffer " + kernel_.buffers[static_cast<std::size_t>(buffer)].name + " is used where it does not live");
+  return b_.CreateInBoundsGEP(a_->memory_type(kernel_.buffers[static_cast<std::size_t>(buffer)].type), s.pointer,
+                              offset);
 }
 /// Of a buffer that each lane has its own of, at uniform indices: where its lanes lie side by side.
 emitter::value emitter::private_pointer(const access& a) {

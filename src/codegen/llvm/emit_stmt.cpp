@@ -27,7 +27,8 @@ void emitter::emit(const ir::declare& x) {
     count *= e->payload;
   }
   to.lanes = lanes();
-  to.pointer = entry_slot(a_->memory_type(from.type), std::max<std::int64_t>(count, 1) * std::max(to.lanes, 1), from.name);
+  to.pointer =
+      entry_slot(a_->memory_type(from.type), std::max<std::int64_t>(count, 1) * std::max(to.lanes, 1), from.name);
 }
 
 void emitter::emit(const ir::store& x) {
@@ -68,7 +69,8 @@ void emitter::emit(const ir::loop& x) {
     if (natural_width(x) > 1) return vectorized(x);
   }
   if (varying(x.begin) || varying(x.end))
-    fail(fmt::format("the bounds {} and {} of a loop vary between lanes", ir::to_string(x.begin), ir::to_string(x.end)));
+    fail(
+        fmt::format("the bounds {} and {} of a loop vary between lanes", ir::to_string(x.begin), ir::to_string(x.end)));
   if (x.kind == loop_kind::unrolled) {
     if (!x.begin->is(expr_kind::constant) || !x.end->is(expr_kind::constant))
       fail(fmt::format("an unrolled loop over [{}, {}), which are no constants", ir::to_string(x.begin),

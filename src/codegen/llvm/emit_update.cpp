@@ -89,7 +89,8 @@ void emitter::start_partials(lane_context& context, int sets) {
       llvm::Type* element = a_->memory_type(t, context.width);
       value slot = entry_slot(element, p.elements, "partial");
       for (std::int64_t i = 0; i < p.elements; ++i)
-        b_.CreateStore(a_->to_memory(t, start), b_.CreateConstInBoundsGEP1_64(element, slot, static_cast<std::uint64_t>(i)));
+        b_.CreateStore(a_->to_memory(t, start),
+                       b_.CreateConstInBoundsGEP1_64(element, slot, static_cast<std::uint64_t>(i)));
       return slot;
     };
     for (int s = 0; s < sets; ++s) {

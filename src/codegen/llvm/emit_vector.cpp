@@ -107,8 +107,7 @@ void emitter::vectorized(const ir::loop& x) {
   if (sets == 1 || !number || n % (static_cast<std::int64_t>(sets) * width) >= width) at = full(at, 1);
   if (!number) {
     value remaining = b_.CreateNSWSub(end, at);
-    guarded(b_.CreateICmpSGT(remaining, index_number(0)),
-            [&] { lane_body(x, at, tail_mask(remaining, width), 0); });
+    guarded(b_.CreateICmpSGT(remaining, index_number(0)), [&] { lane_body(x, at, tail_mask(remaining, width), 0); });
   } else if (n > 0 && n % width != 0) {
     region r(*this);
     lane_body(x, at, tail_mask(index_number(n % width), width), 0);

@@ -39,7 +39,8 @@ void emitter::run() {
   auto* body = llvm::BasicBlock::Create(context_, "body", function_);
   b_.SetInsertPoint(entry_);
   const auto field = [&](std::size_t at, llvm::Type* t, const char* name) {
-    auto* load = b_.CreateAlignedLoad(t, b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), call_, at), llvm::Align(8), name);
+    auto* load =
+        b_.CreateAlignedLoad(t, b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), call_, at), llvm::Align(8), name);
     load->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(context_, {}));
     return load;
   };
@@ -53,7 +54,8 @@ void emitter::run() {
   value array = field(offsetof(kernel_call, buffers), b_.getPtrTy(), "buffers");
   buffers_.resize(kernel_.buffers.size());
   for (int i = 0; i < kernel_.parameters(); ++i) {
-    auto* load = b_.CreateAlignedLoad(b_.getPtrTy(), b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), array, static_cast<unsigned>(i)),
+    auto* load = b_.CreateAlignedLoad(b_.getPtrTy(),
+                                      b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), array, static_cast<unsigned>(i)),
                                       llvm::Align(8), kernel_.buffers[static_cast<std::size_t>(i)].name);
     load->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(context_, {}));
     buffers_[static_cast<std::size_t>(i)].pointer = load;
@@ -107,9 +109,9 @@ emitter::value emitter::symbol(std::int64_t id) {
   if (!v) {
     llvm::IRBuilder<>::InsertPointGuard guard(b_);
     b_.SetInsertPoint(entry_);
-    auto* load = b_.CreateAlignedLoad(b_.getInt64Ty(),
-                                      b_.CreateConstInBoundsGEP1_64(b_.getInt64Ty(), values_, static_cast<std::uint64_t>(id)),
-                                      llvm::Align(8), kernel_.symbols[static_cast<std::size_t>(id)]);
+    auto* load = b_.CreateAlignedLoad(
+        b_.getInt64Ty(), b_.CreateConstInBoundsGEP1_64(b_.getInt64Ty(), values_, static_cast<std::uint64_t>(id)),
+        llvm::Align(8), kernel_.symbols[static_cast<std::size_t>(id)]);
     load->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(context_, {}));
     v = load;
   }

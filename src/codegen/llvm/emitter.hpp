@@ -19,8 +19,8 @@ namespace tenon::codegen {
 /// The symbol of the one function of a module.
 inline constexpr char kernel_symbol[] = "tenon_kernel";
 
-/// Emits one kernel. Every expression is uniform (one scalar) or, inside a vectorized loop, varying (a vector of lanes).
-/// Nothing it emits traps, reads outside a buffer, or calls outside but through the runtime table.
+/// Emits one kernel. Every expression is uniform (one scalar) or, inside a vectorized loop, varying (a vector of
+/// lanes). Nothing it emits traps, reads outside a buffer, or calls outside but through the runtime table.
 class emitter {
  public:
   emitter(llvm::Module&, const ir::kernel&, const machine&);
@@ -48,7 +48,7 @@ class emitter {
   struct partial {
     ir::reducer combine{};
     std::int64_t elements = 1;
-    bool whole_buffer = false;         ///< one partial for each element of a local buffer, else for one element
+    bool whole_buffer = false;          ///< one partial for each element of a local buffer, else for one element
     std::vector<value> best, position;  ///< per unrolled set: storage [elements][lanes]
     value target = nullptr, target_position = nullptr;
     value mask = nullptr;

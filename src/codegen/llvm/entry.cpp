@@ -26,14 +26,12 @@
 namespace tenon::codegen {
 namespace {
 
-/// LLVM would end the process after this; instead our caller gets an error. Its frames have no destructors to run, so what
-/// it was working on is abandoned, not destroyed (see `work`).
+/// LLVM would end the process after this; instead our caller gets an error. Its frames have no destructors to run, so
+/// what it was working on is abandoned, not destroyed (see `work`).
 struct gave_up : compile_error {
   using compile_error::compile_error;
 };
-[[noreturn]] void fatal(void*, const char* reason, bool) {
-  throw gave_up(fmt::format("llvm gave up: {}", reason));
-}
+[[noreturn]] void fatal(void*, const char* reason, bool) { throw gave_up(fmt::format("llvm gave up: {}", reason)); }
 
 struct diagnostics : llvm::DiagnosticHandler {
   std::string* errors;
@@ -85,8 +83,8 @@ class llvm_generator final : public generator {
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
     llvm::install_fatal_error_handler(fatal);
-    // Loop strength reduction rewrites the few row pointers of a tile into long chains that spill. Options are global in
-    // LLVM, but this is our own copy of it.
+    // Loop strength reduction rewrites the few row pointers of a tile into long chains that spill. Options are global
+    // in LLVM, but this is our own copy of it.
     const char* options[] = {"tenon", "-disable-lsr"};
     llvm::cl::ParseCommandLineOptions(2, options, "", &llvm::errs());
     identity_ = fmt::format("llvm {} build {}", LLVM_VERSION_STRING, build_id());

@@ -33,7 +33,8 @@ bool legal_type(const Type* t, const machine& m) {
     const auto* f = dyn_cast<FixedVectorType>(v);
     if (!f || !legal_element(f->getElementType())) return false;
     const unsigned n = f->getNumElements();
-    const auto bits = static_cast<std::int64_t>(n) * std::max(1u, f->getElementType()->isPointerTy() ? 64u : f->getScalarSizeInBits());
+    const auto bits = static_cast<std::int64_t>(n) *
+                      std::max(1u, f->getElementType()->isPointerTy() ? 64u : f->getScalarSizeInBits());
     return n >= 1 && n <= 64 && (n & (n - 1)) == 0 && bits <= 8 * m.vector_bits;
   }
   return legal_element(t);
@@ -64,15 +65,20 @@ bool legal_intrinsic(Intrinsic::ID id, const machine& m) {
     case Intrinsic::umin:
     case Intrinsic::usub_sat:
     case Intrinsic::vector_reduce_and:
-    case Intrinsic::vector_reduce_or: return true;
+    case Intrinsic::vector_reduce_or:
+      return true;
     case Intrinsic::ceil:
     case Intrinsic::floor:
     case Intrinsic::roundeven:
-    case Intrinsic::trunc: return m.features.find("+sse4.1") != std::string::npos;
-    case Intrinsic::fma: return m.fma;
+    case Intrinsic::trunc:
+      return m.features.find("+sse4.1") != std::string::npos;
+    case Intrinsic::fma:
+      return m.fma;
     case Intrinsic::masked_load:
-    case Intrinsic::masked_store: return m.vector_bits >= 256;
-    default: return false;
+    case Intrinsic::masked_store:
+      return m.vector_bits >= 256;
+    default:
+      return false;
   }
 }
 

@@ -124,10 +124,12 @@ runtime::image link_object(std::span<const std::byte> bytes, const std::string& 
       const std::uint64_t index = ELF64_R_SYM(r.r_info), kind = ELF64_R_TYPE(r.r_info);
       if (index >= symbols.size() || !symbols[index]) object.fail("a relocation against what is not loaded");
       const std::uint64_t where = *place[s.sh_info] + r.r_offset;
-      const std::int64_t v = static_cast<std::int64_t>(symbols[index]->offset) + r.r_addend - static_cast<std::int64_t>(where);
+      const std::int64_t v =
+          static_cast<std::int64_t>(symbols[index]->offset) + r.r_addend - static_cast<std::int64_t>(where);
       const std::size_t width = kind == R_X86_64_PC64 ? 8 : 4;
       if (kind != R_X86_64_PC32 && kind != R_X86_64_PLT32 && kind != R_X86_64_PC64)
-        object.fail(fmt::format("relocation {} against {} is not relative to the program counter", kind, symbols[index]->name));
+        object.fail(
+            fmt::format("relocation {} against {} is not relative to the program counter", kind, symbols[index]->name));
       if (where + width > size || where + width > *place[s.sh_info] + object.section(s.sh_info).sh_size)
         object.fail("a relocation outside of its section");
       if (width == 4 && (v < std::numeric_limits<std::int32_t>::min() || v > std::numeric_limits<std::int32_t>::max()))

@@ -51,7 +51,8 @@ std::optional<std::int64_t> step(expr_ref e, expr_ref variable, memo<bool>& free
     case prim::neg:
       if (const auto a = of(0)) r = -*a;
       break;
-    default: break;
+    default:
+      break;
   }
   return known[e] = r;
 }
