@@ -143,7 +143,8 @@ __extension__ using wide = __int128;
 // The longest extent of the axis that keeps the index inside the dimension; dyn when that is not known yet.
 extent_t longest(const index_form& f, extent_t dimension, extent_t axis, const axis_extents& r) {
   if (dimension < 0) return dyn;
-  wide room = wide{dimension} - 1 - f.offset;
+  // How far the index may go up before the end, and down before the start, when the other axes go as far as they do.
+  wide up = wide{dimension} - 1 - f.offset, down = f.offset;
   extent_t step = 0;
   for (int i = 0; i < f.n; ++i) {
     const index_form::term& t = f.terms[i];
@@ -153,10 +154,11 @@ extent_t longest(const index_form& f, extent_t dimension, extent_t axis, const a
     }
     const extent_t e = r.of[static_cast<std::size_t>(t.axis)];
     if (e < 0) return dyn;
-    if (t.coefficient > 0) room -= wide{t.coefficient} * (e - 1);
+    const wide reach = wide{t.coefficient} * (e > 0 ? e - 1 : 0);
+    (reach > 0 ? up : down) += reach > 0 ? -reach : reach;
   }
-  if (step <= 0) return detail::inferred_extent;
-  return room < 0 ? 0 : static_cast<extent_t>(room / step) + 1;
+  const wide room = step > 0 ? up : down;
+  return up < 0 || down < 0 ? 0 : static_cast<extent_t>(room / (step > 0 ? step : -step)) + 1;
 }
 void check_bounds(const compute_attrs& a, const index_form& f, extent_t dimension, axis_extents& r) {
   if (dimension < 0 || !r.result.ok) return;
@@ -202,7 +204,6 @@ axis_extents extents_of(const compute_attrs& a, detail::shapes s) {
       for (int i = 0; i < f.n; ++i)
         if (f.terms[i].axis == axis) {
           const extent_t here = longest(f, d, axis, r);
-          if (here == detail::inferred_extent) continue;
           if (least == detail::inferred_extent || here == dyn || (least >= 0 && here < least)) least = here;
         }
     });
@@ -223,17 +224,16 @@ namespace tenon::detail {
 
 namespace {
 
-extent_t checked(bool overflows, extent_t v) {
-  if (overflows) throw argument_error("index notation: an index does not fit 64 bits");
-  return v;
-}
+[[noreturn]] void throw_overflow() { throw argument_error("index notation: an index does not fit 64 bits"); }
 extent_t plus(extent_t a, extent_t b) {
   extent_t r = 0;
-  return checked(__builtin_add_overflow(a, b, &r), r);
+  if (__builtin_add_overflow(a, b, &r)) throw_overflow();
+  return r;
 }
 extent_t times(extent_t a, extent_t b) {
   extent_t r = 0;
-  return checked(__builtin_mul_overflow(a, b, &r), r);
+  if (__builtin_mul_overflow(a, b, &r)) throw_overflow();
+  return r;
 }
 
 }  // namespace

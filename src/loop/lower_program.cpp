@@ -1,5 +1,7 @@
 #include "loop/lower_program.hpp"
 
+#include <string>
+
 namespace tenon::ir {
 
 lower_program::lower_program(kernel& k, std::vector<lower_operand> in, std::vector<lower_operand> out, int main_operand,
@@ -73,7 +75,7 @@ void lower_program::branch(sym condition, const std::function<void()>& then, con
 }
 
 lower_program::variable lower_program::local(sym value) {
-  const std::int64_t b = kernel_.add_buffer("local", value.type(), scope::local, {});
+  const std::int64_t b = kernel_.add_buffer("t" + std::to_string(kernel_.buffers.size()), value.type(), scope::local, {});
   add(make_stmt(declare{b}));
   variable v(this, b);
   v.set(value);

@@ -1,6 +1,7 @@
 // Maps and reductions: each reduction at the outermost loop where all that it depends on is known, so that reductions
 // share the loops outside them; the unit-stride axis vectorised; the outer axes parallel.
 #include <algorithm>
+#include <string>
 #include <unordered_set>
 
 #include "loop/evaluate.hpp"
@@ -24,6 +25,7 @@ class nest {
     const expr_ref roots[] = {c.value};
     for (expr_ref e : post_order(roots))
       if (e->is(expr_kind::reduce)) reductions_.push_back(e);
+    find_free_variables();
     for (expr_ref r : reductions_) level_[r] = level_of(r);
     vector_axis_ = !axes_.empty() && lanes_ > 1 && !rows_are_dense();
   }
@@ -45,13 +47,24 @@ class nest {
   }
 
  private:
+  // What each reduction mentions without binding it itself.
+  void find_free_variables() {
+    std::unordered_map<expr_ref, std::unordered_set<expr_ref>> free;
+    const expr_ref roots[] = {c_.value};
+    for (expr_ref e : post_order(roots)) {
+      auto& f = free[e];
+      if (e->is(expr_kind::variable)) f.insert(e);
+      for (expr_ref o : e->operands) f.insert(free[o].begin(), free[o].end());
+      if (!e->is(expr_kind::reduce)) continue;
+      for (int i = 0; i < e->loops(); ++i) f.erase(e->loop_variable(i));
+      free_[e] = f;
+    }
+  }
   // Loops that a reduction must be inside of: all up to the innermost axis that it mentions.
   int level_of(expr_ref r) {
     int level = 0;
-    const expr_ref roots[] = {r};
-    for (expr_ref e : post_order(roots))
-      for (std::size_t d = 0; d < axes_.size(); ++d)
-        if (e == axes_[d]->variable) level = std::max(level, static_cast<int>(d) + 1);
+    for (std::size_t d = 0; d < axes_.size(); ++d)
+      if (free_[r].contains(axes_[d]->variable)) level = static_cast<int>(d) + 1;
     return level;
   }
   // The stride of a load in one variable: 0 or 1, else -1.
@@ -137,11 +150,9 @@ class nest {
   bool ready(expr_ref r, int level) {
     if (level_[r] > level) return false;
     // One that mentions the loops of a reduction around it is made inside that one.
-    for (expr_ref around : reductions_) {
-      if (around == r) continue;
+    for (expr_ref around : reductions_)
       for (int i = 0; i < around->loops(); ++i)
-        if (contains(r, [&](expr_ref e) { return e == around->loop_variable(i); })) return false;
-    }
+        if (free_[r].contains(around->loop_variable(i))) return false;
     return true;
   }
 
@@ -149,8 +160,9 @@ class nest {
     done_.insert(r);
     const bool arg = is_arg(r->reducer());
     const dtype t = arg ? r->body()->type : r->type;
-    const std::int64_t best = c_.kernel.add_buffer("acc", t, scope::local, {});
-    if (arg) c_.kernel.add_buffer("at", i64, scope::local, {});
+    const std::string number = std::to_string(done_.size());
+    const std::int64_t best = c_.kernel.add_buffer("best" + number, t, scope::local, {});
+    if (arg) c_.kernel.add_buffer("at" + number, i64, scope::local, {});
     list.push_back(make_stmt(declare{best}));
     if (arg) list.push_back(make_stmt(declare{best + 1}));
     list.push_back(make_stmt(store{best, {}, start(r->reducer(), t), a_.boolean(true)}));
@@ -225,6 +237,7 @@ class nest {
   bool vector_axis_ = false;
   std::vector<const computation::axis*> axes_;
   std::vector<expr_ref> reductions_;  // inner before outer
+  std::unordered_map<expr_ref, std::unordered_set<expr_ref>> free_;
   std::unordered_map<expr_ref, int> level_;
   std::unordered_set<expr_ref> done_;
   std::unordered_map<expr_ref, expr_ref> made_;

@@ -32,8 +32,8 @@ for file; do
     continue
   fi
   grep -m 1 'error: ' "$work/fail" >"$work/first"
-  # GCC says in a note what an exception in a constant expression was.
-  grep -m 1 -A 3 'error: ' "$work/fail" >"$work/context"
+  # What an exception in a constant expression was stands in a note.
+  grep -m 1 -A 8 'error: ' "$work/fail" >"$work/context"
   sed -n '2,/^#/s|^//   ||p' "$file" >"$work/words"
   while IFS= read -r words; do
     case $words in
