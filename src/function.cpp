@@ -25,9 +25,11 @@ constexpr int max_stack_arguments = 32;
 
 /// Executable for one set of extents and strides. Never freed before its callable: a pointer to it stays good.
 struct entry {
+  const entry* next = nullptr;  // the one made before
   std::vector<extent_t> key;
   std::unique_ptr<const compiled_graph> made;
   std::vector<dims> extents;  // of arguments, then results
+  bool plain = true;          // made for arguments without strides
 };
 
 }  // namespace
@@ -41,7 +43,8 @@ struct function {
   loc where;
   int arguments = 0, results = 0;
 
-  std::atomic<const entry*> last{nullptr};
+  std::atomic<const entry*> last{nullptr};    // the latest call's
+  std::atomic<const entry*> newest{nullptr};  // all of them, read without the mutex
   std::mutex mutex;  // guards what follows; held while compiling, so each set of extents is compiled once
   std::deque<entry> entries;
   std::int64_t compilations = 0, memory_hits = 0, disk_hits = 0, workspace = 0;
@@ -71,13 +74,18 @@ std::string argument_name(const function& f, int i) {
   return given.empty() ? fmt::format("argument {}", i + 1) : std::string(given);
 }
 
+// The first argument with an axis of this named extent, and its value there.
+std::pair<int, extent_t> first_named(const function& f, const any_view* const* views, extent_t name) {
+  for (int i = 0; i < f.arguments; ++i) {
+    const dims& stated = f.traced.inputs[static_cast<std::size_t>(i)]->type.shape;
+    for (int d = 0; d < stated.rank; ++d)
+      if (stated[d] == name) return {i, views[i]->dims[d]};
+  }
+  return {-1, 0};
+}
+
 // Element types, ranks and extents of the arguments against the parameters; named extents across all of them.
 void check_arguments(const function& f, const any_view* const* views) {
-  struct binding {
-    extent_t name, value;
-    int argument;
-  };
-  std::vector<binding> bound;
   for (int i = 0; i < f.arguments; ++i) {
     const any_view& v = *views[i];
     const ir::value_type& p = f.traced.inputs[static_cast<std::size_t>(i)]->type;
@@ -86,21 +94,19 @@ void check_arguments(const function& f, const any_view* const* views) {
                          ir::to_string(p), made_at(f));
     };
     if (v.type != p.element) throw type_error(refuse("element types differ"));
-    check_view(v, argument_name(f, i).c_str(), access::read);
+    if (!is_plain(v)) check_view(v, argument_name(f, i).c_str(), access::read);
     if (p.shape.any()) continue;
     if (v.dims.rank != p.shape.rank) throw shape_error(refuse(fmt::format("rank {} != {}", v.dims.rank, p.shape.rank)));
     for (int d = 0; d < p.shape.rank; ++d) {
       const extent_t want = p.shape[d], have = v.dims[d];
       if (want >= 0 && want != have) throw shape_error(refuse(fmt::format("extent {} != {} on axis {}", have, want, d)));
       if (!is_named(want)) continue;
-      auto it = std::find_if(bound.begin(), bound.end(), [&](const binding& b) { return b.name == want; });
-      if (it == bound.end()) {
-        bound.push_back({want, have, i});
-      } else if (it->value != have) {
+      const auto [first, value] = first_named(f, views, want);
+      if (value != have) {
         text n;
         n << want;
-        throw shape_error(refuse(fmt::format("{} is {} here and {} in {}", n.view(), have, it->value,
-                                             argument_name(f, it->argument))));
+        throw shape_error(
+            refuse(fmt::format("{} is {} here and {} in {}", n.view(), have, value, argument_name(f, first))));
       }
     }
   }
@@ -129,10 +135,30 @@ void check_results(const function& f, const entry& e, const any_view* const* vie
 }
 
 // Extents, and strides where they are not row-major: what an executable depends on.
-void append_key(std::vector<extent_t>& key, const any_view& v) {
-  key.push_back(v.dims.rank * 2 + !v.contiguous);
-  key.insert(key.end(), v.dims.begin(), v.dims.end());
-  if (!v.contiguous) key.insert(key.end(), v.strides, v.strides + v.dims.rank);
+template <class F>
+void for_each_key_part(const any_view& v, F f) {
+  f(extent_t{v.dims.rank * 2 + !v.contiguous});
+  for (extent_t e : v.dims) f(e);
+  if (!v.contiguous)
+    for (int d = 0; d < v.dims.rank; ++d) f(v.strides[d]);
+}
+bool matches(const entry& e, const any_view* const* views, int arguments) {
+  std::size_t at = 0;
+  bool same = true;
+  for (int i = 0; same && i < arguments; ++i)
+    for_each_key_part(*views[i], [&](extent_t part) {
+      same = same && at < e.key.size() && e.key[at] == part;
+      ++at;
+    });
+  return same && at == e.key.size();
+}
+const entry* find(function& f, const any_view* const* views) {
+  for (const entry* e = f.newest.load(std::memory_order_acquire); e; e = e->next)
+    if (matches(*e, views, f.arguments)) {
+      f.last.store(e, std::memory_order_release);
+      return e;
+    }
+  return nullptr;
 }
 
 ir::node_ref param_value_node(const function& f, const ir::node& param) {
@@ -150,15 +176,11 @@ void prepare_once(function& f) {
   f.is_prepared = true;
 }
 
+// Extents that are known are found while others compile, and without allocation.
 const entry& find_or_compile(function& f, const any_view* const* views) {
-  std::vector<extent_t> key;
-  for (int i = 0; i < f.arguments; ++i) append_key(key, *views[i]);
+  if (const entry* e = find(f, views)) return *e;
   const std::lock_guard lock(f.mutex);
-  for (const entry& e : f.entries)
-    if (e.key == key) {
-      f.last.store(&e, std::memory_order_release);
-      return e;
-    }
+  if (const entry* e = find(f, views)) return *e;
   const auto start = std::chrono::steady_clock::now();
   prepare_once(f);
   std::vector<ir::value_type> types;
@@ -168,10 +190,13 @@ const entry& find_or_compile(function& f, const any_view* const* views) {
     strides.push_back(views[i]->contiguous ? nullptr : views[i]->strides);
   }
   entry e;
-  e.key = std::move(key);
+  for (const extent_t* s : strides) e.plain = e.plain && !s;
+  for (int i = 0; i < f.arguments; ++i)
+    for_each_key_part(*views[i], [&](extent_t part) { e.key.push_back(part); });
   e.made = compile(f.prepared, types, strides, f.settings);
   for (const ir::value_type& t : e.made->arguments) e.extents.push_back(t.shape);
   for (const ir::value_type& t : e.made->results) e.extents.push_back(t.shape);
+  e.next = f.newest.load(std::memory_order_relaxed);
   f.entries.push_back(std::move(e));
   const entry& made = f.entries.back();
   f.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -179,6 +204,7 @@ const entry& find_or_compile(function& f, const any_view* const* views) {
   f.memory_hits += made.made->report.memory_hits;
   f.disk_hits += made.made->report.disk_hits;
   f.workspace = std::max(f.workspace, made.made->run.call_bytes(1));
+  f.newest.store(&made, std::memory_order_release);
   f.last.store(&made, std::memory_order_release);
   return made;
 }
@@ -189,6 +215,7 @@ bool same_extents(const dims& a, const dims& b) {
 
 // What a cached call checks: plain memory of the same extents. Whatever else is left to the full check.
 inline bool fits(const entry& e, const any_view* const* views, int n) {
+  if (!e.plain) return false;
   for (int i = 0; i < n; ++i)
     if (!is_plain(*views[i]) || !same_extents(views[i]->dims, e.extents[static_cast<std::size_t>(i)])) return false;
   return true;

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <unordered_map>
 
@@ -61,14 +62,26 @@ bool enabled(const compile_settings& s, std::string_view name, int level) {
   if (std::ranges::find(s.context.required, name) != s.context.required.end()) return true;
   return s.opt_level >= level;
 }
-bool dumps(const compile_settings& s, std::string_view stage) {
-  std::string_view list = s.context.dump;
-  while (!list.empty()) {
-    const std::size_t comma = std::min(list.find(','), list.size());
-    if (list.substr(0, std::min(list.find(':'), comma)) == stage) return true;
-    list.remove_prefix(std::min(comma + 1, list.size()));
+// The words of `dump`: a stage, with ":after" or without (both print it after it was made).
+constexpr std::string_view dump_stages[] = {"graph", "loop", "llvm", "asm"};
+constexpr std::string_view after_suffix = ":after";
+template <class F>
+void for_each_dump_word(std::string_view list, F f) {
+  if (list.empty()) return;
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t comma = std::min(list.find(',', at), list.size());
+    f(list.substr(at, comma - at));
+    at = comma + 1;
   }
-  return false;
+}
+std::string_view dump_stage(std::string_view word) {
+  if (word.ends_with(after_suffix)) word.remove_suffix(after_suffix.size());
+  return word;
+}
+bool dumps(const compile_settings& s, std::string_view stage) {
+  bool found = false;
+  for_each_dump_word(s.context.dump, [&](std::string_view word) { found = found || dump_stage(word) == stage; });
+  return found;
 }
 void dump(const compile_settings& s, std::string_view stage, std::string_view after, const std::string& text) {
   if (dumps(s, stage))
@@ -287,7 +300,10 @@ class builder {
     };
     const std::size_t helpers = std::min<std::size_t>(missing.size(), std::max(1u, std::thread::hardware_concurrency())) - 1;
     std::vector<std::thread> threads;
-    for (std::size_t i = 0; i < helpers; ++i) threads.emplace_back(work);
+    try {
+      for (std::size_t i = 0; i < helpers; ++i) threads.emplace_back(work);
+    } catch (const std::system_error&) {  // no more threads to be had: those that there are do it
+    }
     work();
     for (std::thread& t : threads) t.join();
     if (failure) std::rethrow_exception(failure);
@@ -329,6 +345,12 @@ compile_settings::compile_settings(const compile_options& o)
   };
   check(context.disabled, "disabled");
   check(context.required, "required");
+  for_each_dump_word(context.dump, [&](std::string_view word) {
+    if (std::ranges::find(dump_stages, dump_stage(word)) == std::end(dump_stages))
+      throw argument_error(fmt::format("options: dump '{}': '{}' names no stage; known: graph, loop, llvm, asm, each also "
+                                       "with :after",
+                                       context.dump, word));
+  });
 }
 
 graph prepare(const graph& g, const compile_settings& s) { return run(graph_passes, g, s); }

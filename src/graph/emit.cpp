@@ -17,7 +17,7 @@ node_ref emit(const ir::op_def& op, const void* attrs, const argument* operands,
   std::vector<node_ref> in;
   in.reserve(static_cast<std::size_t>(n));
   for (int i = 0; i < n; ++i)
-    in.push_back(operands[i].node ? node_ref(operands[i].node) : ir::make_scalar(element, operands[i].value, where));
+    in.push_back(operands[i].is_number ? ir::make_scalar(element, operands[i].value, where) : node_ref(operands[i].node));
   return ir::make_node(op, op.attrs->copy(attrs), std::move(in), where);
 }
 
@@ -25,7 +25,14 @@ node_ref emit_result(const node_ref& n, int i, const loc& where) { return ir::ma
 node_ref emit_input(std::string_view name, dtype d, const dims& s, const loc& w) { return ir::make_input(name, d, s, w); }
 node_ref emit_param(std::string_view name, dtype d, const dims& s, const loc& w) { return ir::make_param(name, d, s, w); }
 node_ref emit_as(const node_ref& n, dtype d, const dims& s, const loc& w) { return ir::make_as(n, d, s, w); }
-dtype type_of(const node_ref& n) { return n->type.element; }
-const dims& shape_of(const node_ref& n) { return n->type.shape; }
+
+namespace {
+const ir::node& refer(const node_ref& n) {
+  if (!n) throw argument_error("type and extents of an empty tensor handle: it refers to nothing");
+  return *n;
+}
+}  // namespace
+dtype type_of(const node_ref& n) { return refer(n).type.element; }
+const dims& shape_of(const node_ref& n) { return refer(n).type.shape; }
 
 }  // namespace tenon::detail

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -54,6 +55,15 @@ template <class Error>
   throw Error(fmt::format("{}; at {}:{}", text, w.file(), w.line()));
 }
 
+// Counts and bytes of a value are computed without further checks: extents whose product overflows end here.
+bool fits_in_memory(const value_type& t) {
+  extent_t bytes = std::max(1, static_cast<int>(size_of(t.element)));
+  if (!t.shape.is_static()) return true;
+  for (extent_t e : t.shape)
+    if (e != 0 && __builtin_mul_overflow(bytes, e, &bytes)) return false;
+  return true;
+}
+
 }  // namespace
 
 std::string to_string(const value_type& t) {
@@ -88,6 +98,9 @@ node_ref make_node(const op_def& op, attrs_ref attrs, std::vector<node_ref> oper
   made->type = {type.out, shape.out};
   for (int i = 1; i < op.results; ++i) made->more.push_back({type.more[i - 1], shape.more[i - 1]});
   if (op.kind == op_kind::projection) made->type = projected_type(*made);
+  for (int i = 0; i < made->results(); ++i)
+    if (const value_type& t = i == 0 ? made->type : made->more[static_cast<std::size_t>(i - 1)]; !fits_in_memory(t))
+      refuse<shape_error>(op, fmt::format("{} is too large for memory", to_string(t)), made->operands, w);
   std::uint64_t h = detail::hash_text(op.name).lo;
   h = detail::mix(h, op.attrs->hash(made->attrs.get()));
   for (const node_ref& o : made->operands) h = detail::mix(h, o->hash);

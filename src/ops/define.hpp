@@ -185,6 +185,19 @@ std::vector<node_ref> expand_nodes(const void* attrs, std::span<const node_ref> 
   return r;
 }
 
+/// The node as Op::legal writes it, for attributes that Op::is_legal refuses.
+template <class Op>
+node_ref legal_node(const node& n) {
+  const auto& at = n.attributes<typename Op::attrs>();
+  if (Op::is_legal(at)) return {};
+  return [&]<std::size_t... K>(std::index_sequence<K...>) {
+    std::vector<node_ref> r;
+    collect(r, Op::legal(at, any_tensor(n.operands[K])...));
+    place(r, n.operands, n.where);
+    return r.at(0);
+  }(std::make_index_sequence<static_cast<std::size_t>(Op::operands)>{});
+}
+
 template <class Op>
 constexpr op_def make_definition() {
   using A = typename Op::attrs;
@@ -198,6 +211,8 @@ constexpr op_def make_definition() {
   d.shape = [](const void* at, detail::shapes s) { return Op::shape(*static_cast<const A*>(at), s); };
   d.types = [](const void* at, detail::dtypes t) { return Op::types(*static_cast<const A*>(at), t); };
   if constexpr (has_scalar<Op>) d.scalar = scalar_expression<Op>;
+  if constexpr (requires { Op::is_view; }) d.view = Op::is_view;
+  if constexpr (requires(const A& at) { Op::is_legal(at); }) d.legalize = legal_node<Op>;
   if constexpr (requires { &Op::template program<lower_program>; }) {
     d.program = [](lower_program& p, const void* at) { Op::program(p, *static_cast<const A*>(at)); };
   } else if constexpr (Op::kind_of == std::string_view("library")) {

@@ -13,7 +13,6 @@
 #include "tenon/dsl/message.hpp"
 #include "tenon/dsl/operators.hpp"
 #include "tenon/dsl/tensor.hpp"
-#include "tenon/ops/op.hpp"
 
 namespace tenon::detail {
 

@@ -17,8 +17,8 @@ node_ref emit_elementwise(std::string_view name, const node_ref& body, const nod
 
 struct elementwise_rule {
   static constexpr const char* name = "elementwise";
-  using attrs = no_attrs;
-  static constexpr outcome shape(const no_attrs&, shapes s) { return broadcast_all(s); }
+  struct attrs {};
+  static constexpr outcome shape(const attrs&, shapes s) { return broadcast_all(s); }
 };
 
 // What the function is tried on where it is defined: a scalar of a type that fits everything.
@@ -63,7 +63,7 @@ class elementwise_fn {
                     "elementwise: the function does not take that many operands");
       using body = std::invoke_result_t<const F&, tensor<A::type, shape<>>...>;
       static_assert(tensor_like<body>, "elementwise: the function returns a scalar made of its arguments");
-      using shapes_ = inferred<elementwise_rule, no_attrs{}, typename shape_of_type<A>::type...>;
+      using shapes_ = inferred<elementwise_rule, elementwise_rule::attrs{}, typename shape_of_type<A>::type...>;
       if constexpr (!shapes_::value.ok) refuse_shape<elementwise_rule, shapes_, typename shape_of_type<A>::type...>();
       const body b = f_(tensor<A::type, shape<>>(emit_scalar_argument(I, a.node(), where))...);
       const node_ref operands[] = {a.node()...};

@@ -81,10 +81,11 @@ struct located {
   located(const T& v, loc w = std::source_location::current()) : value(v), where(w) {}
 };
 
-/// An operand of a call: a node, or a number when the node is null.
+/// An operand of a call: a node (null: an empty tensor handle, which is refused), or a number.
 struct argument {
   const ir::node* node = nullptr;
   number value = 0;
+  bool is_number = false;
 };
 
 // Every operator's call ends here: infers shapes and types with the operator's own rules, and throws shape_error or

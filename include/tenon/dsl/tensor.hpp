@@ -33,7 +33,7 @@ class value_base {
   node_ref node_;
 };
 inline argument operand_of(const value_base& v) { return {v.node().get()}; }
-inline argument operand_of(number n) { return {nullptr, n}; }
+inline argument operand_of(number n) { return {nullptr, n, true}; }
 
 template <class T>
 inline constexpr bool is_index_argument = false;

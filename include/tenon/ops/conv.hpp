@@ -2,6 +2,7 @@
 // weights are [out, c / groups, kernel...].
 #pragma once
 #include "tenon/ops/matmul.hpp"
+#include "tenon/ops/movement.hpp"
 
 namespace tenon {
 
@@ -120,6 +121,20 @@ struct conv_op {
     r[0] = s[0][0];
     r[1] = s[1][0];
     return r;
+  }
+  /// Padding is made beside: then the sum is one of products of plain loads, a contraction.
+  static constexpr bool is_legal(const attrs& at) { return !has_padding(at.padding); }
+  template <class X>
+  static X legal(const attrs& at, const X& x, const X& w) {
+    pad_attrs around{.before = {0, 0}, .after = {0, 0}};
+    attrs plain = at;
+    plain.padding = {};
+    for (int d = 0; d < Spatial; ++d) {
+      around.before.v[around.before.size++] = padding_before(at.padding, d);
+      around.after.v[around.after.size++] = padding_after(at.padding, Spatial, d);
+    }
+    const loc here = std::source_location::current();
+    return detail::apply_dynamic<conv_op>(here, plain, detail::apply_dynamic<pad_op>(here, around, x), w);
   }
   template <class C, class I>
   static auto compute(C& c, const attrs& at, const I& i) {

@@ -125,6 +125,7 @@ struct movement_op : unary_op {
 
 /// The same elements in row-major order under other extents: what reshape, flatten, squeeze and unsqueeze mean.
 struct relabel_op : movement_op {
+  static constexpr bool is_view = true;  // the same elements in the same order: no kernel is needed
   template <class C, class I>
   static auto compute(C& c, const auto&, const I& i) {
     // Equal extents at the front and at the back keep their index; only what is between them goes through a row-major

@@ -1,6 +1,7 @@
 // Scans: running sums and products along an axis, as programs.
 #pragma once
-#include "tenon/dsl/apply.hpp"
+#include "tenon/ops/call.hpp"
+#include "tenon/ops/op.hpp"
 
 namespace tenon {
 

@@ -1,6 +1,7 @@
 // The largest or smallest elements along an axis, as a program with two results.
 #pragma once
-#include "tenon/dsl/apply.hpp"
+#include "tenon/ops/call.hpp"
+#include "tenon/ops/op.hpp"
 
 namespace tenon {
 
