@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -99,7 +100,8 @@ void check_arguments(const function& f, const any_view* const* views) {
     if (v.dims.rank != p.shape.rank) throw shape_error(refuse(fmt::format("rank {} != {}", v.dims.rank, p.shape.rank)));
     for (int d = 0; d < p.shape.rank; ++d) {
       const extent_t want = p.shape[d], have = v.dims[d];
-      if (want >= 0 && want != have) throw shape_error(refuse(fmt::format("extent {} != {} on axis {}", have, want, d)));
+      if (want >= 0 && want != have)
+        throw shape_error(refuse(fmt::format("extent {} != {} on axis {}", have, want, d)));
       if (!is_named(want)) continue;
       const auto [first, value] = first_named(f, views, want);
       if (value != have) {
@@ -126,10 +128,10 @@ void check_results(const function& f, const entry& e, const any_view* const* vie
     check_view(v, what.c_str(), access::write);
     for (int k = 0; k < f.arguments + i; ++k) {
       if (v.size == 0 || views[k]->size == 0 || !overlap(v, *views[k])) continue;
-      throw argument_error(fmt::format("call: {} overlaps {}: memory {} of {} and {} of {}{}", what,
-                                       k < f.arguments ? argument_name(f, k) : fmt::format("result {}", k - f.arguments + 1),
-                                       fmt::ptr(v.data), described(v), fmt::ptr(views[k]->data), described(*views[k]),
-                                       made_at(f)));
+      throw argument_error(
+          fmt::format("call: {} overlaps {}: memory {} of {} and {} of {}{}", what,
+                      k < f.arguments ? argument_name(f, k) : fmt::format("result {}", k - f.arguments + 1),
+                      fmt::ptr(v.data), described(v), fmt::ptr(views[k]->data), described(*views[k]), made_at(f)));
     }
   }
 }
@@ -191,8 +193,7 @@ const entry& find_or_compile(function& f, const any_view* const* views) {
   }
   entry e;
   for (const extent_t* s : strides) e.plain = e.plain && !s;
-  for (int i = 0; i < f.arguments; ++i)
-    for_each_key_part(*views[i], [&](extent_t part) { e.key.push_back(part); });
+  for (int i = 0; i < f.arguments; ++i) for_each_key_part(*views[i], [&](extent_t part) { e.key.push_back(part); });
   e.made = compile(f.prepared, types, strides, f.settings);
   for (const ir::value_type& t : e.made->arguments) e.extents.push_back(t.shape);
   for (const ir::value_type& t : e.made->results) e.extents.push_back(t.shape);
@@ -267,6 +268,16 @@ const entry& entry_for(function& f, const any_view* const* views) {
   return find_or_compile(f, views);
 }
 
+// An input that was made outside of the function is none of its arguments: nobody could give it a value.
+void refuse_foreign_inputs(const function& f) {
+  for (const ir::node* n : ir::post_order(f.traced.outputs))
+    if (n->op == &ir::input_definition() &&
+        std::ranges::none_of(f.traced.inputs, [&](const node_ref& i) { return i.get() == n; }))
+      throw argument_error(fmt::format("function: a result depends on input {} {} of {}:{}, which is no argument{}",
+                                       ir::leaf_name(*n), ir::to_string(n->type), n->where.file(), n->where.line(),
+                                       made_at(f)));
+}
+
 }  // namespace
 
 function_ref make_function(const node_ref* inputs, std::size_t input_count, const node_ref* outputs,
@@ -280,6 +291,7 @@ function_ref make_function(const node_ref* inputs, std::size_t input_count, cons
   f->results = static_cast<int>(output_count);
   for (const node_ref& o : f->traced.outputs)
     if (!o) throw argument_error(fmt::format("function: a result is an empty tensor handle{}", made_at(*f)));
+  refuse_foreign_inputs(*f);
   f->traced = ir::rewrite(f->traced, [](ir::node_table&, const ir::node_ref&) { return ir::node_ref(); });
   ir::verify(f->traced);
   if (when == binding::now) {
@@ -315,7 +327,8 @@ void call_values(function& f, const any_view* const* arguments, result_maker mak
   if (n > max_stack_arguments) views = (many = std::make_unique<const any_view*[]>(static_cast<std::size_t>(n))).get();
   for (int i = 0; i < f.arguments; ++i) views[i] = arguments[i];
   for (int i = 0; i < f.results; ++i)
-    views[f.arguments + i] = &maker.make(maker.context, i, e.extents[static_cast<std::size_t>(f.arguments + i)], f.options.memory);
+    views[f.arguments + i] =
+        &maker.make(maker.context, i, e.extents[static_cast<std::size_t>(f.arguments + i)], f.options.memory);
   run(f, e, views);
 }
 
@@ -341,14 +354,17 @@ explanation explain(function& f) {
   if (!e) return explanation(s + "not compiled yet: it compiles at its first call\n" + ir::to_string(f.traced));
   const compiled_graph& g = *e->made;
   for (std::size_t i = 0; i < g.arguments.size(); ++i)
-    s += fmt::format("{}{} {}", i ? ", " : "arguments ", argument_name(f, static_cast<int>(i)), ir::to_string(g.arguments[i]));
-  for (std::size_t i = 0; i < g.results.size(); ++i) s += fmt::format("{}{}", i ? ", " : "\nresults ", ir::to_string(g.results[i]));
-  s += fmt::format("\n{} kernels, workspace {} bytes, constants {} bytes\n", g.report.kernels.size(), g.run.workspace_bytes,
-                   g.report.constant_bytes);
+    s += fmt::format("{}{} {}", i ? ", " : "arguments ", argument_name(f, static_cast<int>(i)),
+                     ir::to_string(g.arguments[i]));
+  for (std::size_t i = 0; i < g.results.size(); ++i)
+    s += fmt::format("{}{}", i ? ", " : "\nresults ", ir::to_string(g.results[i]));
+  s += fmt::format("\n{} kernels, workspace {} bytes, constants {} bytes\n", g.report.kernels.size(),
+                   g.run.workspace_bytes, g.report.constant_bytes);
   for (std::size_t i = 0; i < g.report.kernels.size(); ++i) {
     const compile_report::kernel& k = g.report.kernels[i];
-    s += fmt::format("\n{}. {}: reads {} bytes, writes {} bytes, {} parallel trips, predicted {:.1f} us\n{}", i + 1, k.name,
-                     k.bytes_read, k.bytes_written, k.extent, static_cast<double>(k.nanoseconds) / 1e3, k.loops);
+    s +=
+        fmt::format("\n{}. {}: reads {} bytes, writes {} bytes, {} parallel trips, predicted {:.1f} us\n{}", i + 1,
+                    k.name, k.bytes_read, k.bytes_written, k.extent, static_cast<double>(k.nanoseconds) / 1e3, k.loops);
   }
   return explanation(s);
 }

@@ -223,6 +223,11 @@ class builder {
   }
 
   // ---- llvm: loops, a schedule, a kernel
+  // No element of any result: nothing runs, and the index arithmetic of extents of 0 is never made.
+  static bool is_empty(const node& root) {
+    return root.type.shape.count() == 0 &&
+           std::ranges::all_of(root.more, [](const value_type& t) { return t.shape.count() == 0; });
+  }
   struct wanted {
     kernel k;
     detail::hash128 key;
@@ -235,6 +240,7 @@ class builder {
     std::vector<wanted> kernels;
     std::unordered_map<std::string, std::size_t> known;  // by structure
     for (const group& g : fusion_.groups) {
+      if (is_empty(*g.root)) continue;
       const std::vector<const node*> results = result_nodes(*g.root);
       std::vector<node_ref> unused;  // results that nobody reads still need a name in the kernel
       std::vector<const node*> named = results;

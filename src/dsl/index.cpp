@@ -271,7 +271,8 @@ index_form combine(const index_form& a, const index_form& b, extent_t factor) {
 }
 
 node_ref emit_index_load(const node_ref& tensor, const index_form* indices, int n, const loc& where) {
-  ir::index_load_attrs a{-1, tensor ? tensor->type.element : any_dtype, {indices, indices + n}};
+  if (!tensor) throw argument_error("index notation: an element of an empty tensor handle");
+  ir::index_load_attrs a{-1, tensor->type.element, {indices, indices + n}};
   return ir::make_node(ir::index_load_definition(), std::make_shared<ir::index_load_attrs>(std::move(a)), {tensor},
                        where);
 }

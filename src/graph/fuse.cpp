@@ -104,7 +104,7 @@ class fuser {
     const op_kind kind = n.op->kind;
     if (kind == op_kind::program) return nullptr;
     const bool free = kind == op_kind::leaf;  // iota and the like: an expression of the indices
-    if (!enabled_ && !free) return nullptr;
+    if (!enabled_) return nullptr;
     const auto users = users_.find(&n);
     if (users == users_.end()) return nullptr;
     const node* root = nullptr;

@@ -75,17 +75,26 @@ class lowering {
     const std::size_t nodes = values.size();
     for (std::size_t i = 0; i < nodes; ++i)
       for (const node_ref& o : values[i]->operands) values.push_back(o.get());
-    for (int d = 0; d + 1 < rank; ++d)
+    int first = 0;  // of the axes that are one with axis d
+    for (int d = 0; d + 1 < rank; ++d) {
+      if (d > 0 && !merged_with_next_[d - 1]) first = d;
       merged_with_next_[d] = std::all_of(values.begin(), values.end(), [&](const node* v) {
         const dims s = aligned(v->type.shape, rank);
         const dims& r = root.type.shape;
-        if (s[d] == 1 && s[d + 1] == 1) return true;
-        if (s[d] != r[d] || s[d + 1] != r[d + 1]) return false;
+        // All of the axes that become one, not only these two: where the result has extent 1, a value is whole and not.
+        bool ones = true, whole = true;
+        for (int e = first; e <= d + 1; ++e) {
+          ones = ones && s[e] == 1;
+          whole = whole && s[e] == r[e];
+        }
+        if (ones) return true;
+        if (!whole) return false;
         const extent_t* strides = v->op->kind == op_kind::leaf ? strides_(*v) : nullptr;
         const int skip = rank - v->type.shape.rank;
         if (!strides) return true;
         return d >= skip && strides[d - skip] == strides[d + 1 - skip] * s[d + 1];
       });
+    }
     collapsed_ = true;
   }
   static dims aligned(const dims& s, int rank) {

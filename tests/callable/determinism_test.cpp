@@ -2,8 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
-#include <tenon/tenon.hpp>
 #include <string>
+#include <tenon/tenon.hpp>
 #include <thread>
 #include <vector>
 
@@ -40,11 +40,11 @@ std::string bytes(const detail::any_view& v) {
 template <class F>
 void same_bits(F results) {
   for (const std::string target : {"llvm", "native"}) {
-    CAPTURE(target);
+    CAPTURE(std::string(target));
     const std::string one = results(compile_options{.target = target + " -num-threads=1"});
     CHECK(one.size() > 1000);
     for (const char* n : {"2", "3", "7"}) {
-      CAPTURE(n);
+      CAPTURE(std::string(n));
       for (int again = 0; again < 3; ++again)
         REQUIRE(results(compile_options{.target = target + " -num-threads=" + n}) == one);
     }
@@ -70,7 +70,7 @@ TEST_CASE("products of every accumulator type, with tails") {
 
 TEST_CASE("integer products are exact") {
   for (const char* target : {"llvm -num-threads=3", "native -num-threads=3"}) {
-    CAPTURE(target);
+    CAPTURE(std::string(target));
     const auto f = jit([](tensor<i32, shape<dyn, dyn>> a, tensor<i32, shape<dyn, dyn>> b) { return matmul(a, b); },
                        {.target = target});
     const array<i32> a = array<i32>::uniform({61, 130}, 1), b = array<i32>::uniform({130, 35}, 2), c = f(a, b);

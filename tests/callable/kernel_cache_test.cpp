@@ -74,7 +74,8 @@ TEST_CASE("a damaged, truncated or foreign entry is a miss, never a wrong result
   CHECK(flips >= 50);
   std::string last = whole;
   last.back() = static_cast<char>(last.back() ^ 0x80);
-  for (const std::string& bad : {last, whole.substr(0, whole.size() / 2), std::string(), whole + "x", std::string(whole.size(), '\0')}) {
+  for (const std::string& bad :
+       {last, whole.substr(0, whole.size() / 2), std::string(), whole + "x", std::string(whole.size(), '\0')}) {
     write(entry, bad);
     expect("compiled");
     expect("disk");

@@ -10,14 +10,15 @@ using namespace tenon;
 
 namespace {
 
-constexpr const char* others[] = {"libLLVM-14.so.1", "libLLVM-15.so.1", "libLLVM-16.so.1", "libLLVM-17.so.1",
-                                  "libLLVM-18.so.1", "libLLVM.so.19.1"};
+constexpr const char* others[] = {"libLLVM-14.so.1", "libLLVM-15.so.1", "libLLVM-16.so.1",
+                                  "libLLVM-17.so.1", "libLLVM-18.so.1", "libLLVM.so.19.1"};
 
 // LLVM's C interface, looked up in the library: it makes a context, a module in it, and prints that.
 bool works(void* library) {
   const auto make_context = reinterpret_cast<void* (*)()>(::dlsym(library, "LLVMContextCreate"));
   const auto drop_context = reinterpret_cast<void (*)(void*)>(::dlsym(library, "LLVMContextDispose"));
-  const auto make_module = reinterpret_cast<void* (*)(const char*, void*)>(::dlsym(library, "LLVMModuleCreateWithNameInContext"));
+  const auto make_module =
+      reinterpret_cast<void* (*)(const char*, void*)>(::dlsym(library, "LLVMModuleCreateWithNameInContext"));
   const auto print = reinterpret_cast<char* (*)(void*)>(::dlsym(library, "LLVMPrintModuleToString"));
   const auto drop_text = reinterpret_cast<void (*)(char*)>(::dlsym(library, "LLVMDisposeMessage"));
   const auto drop_module = reinterpret_cast<void (*)(void*)>(::dlsym(library, "LLVMDisposeModule"));
@@ -35,7 +36,8 @@ bool works(void* library) {
 bool compiles_and_runs(float by) {
   const auto f = jit([by](tensor<f32, shape<dyn, 8>> x) { return matmul(tanh(x), transpose(x)) * by; },
                      {.target = "llvm", .cache = false});
-  const auto g = jit([by](tensor<f32, shape<dyn, 8>> x) { return matmul(tanh(x), transpose(x)) * by; }, {.target = "native"});
+  const auto g =
+      jit([by](tensor<f32, shape<dyn, 8>> x) { return matmul(tanh(x), transpose(x)) * by; }, {.target = "native"});
   const array<f32> x = array<f32>::uniform({5, 8}, 1), y = f(x), z = g(x);
   bool good = f.stats().compilations > 0;
   for (int i = 0; i < 25; ++i) good = good && std::abs(y.data()[i] - z.data()[i]) < 1e-4f;
@@ -70,7 +72,8 @@ int main(int argc, char** argv) {
     ++found;
     for (const char* order : {"before", "after"}) {
       const test::ended e = test::run_again({order, other}, {});
-      check(e.status == 0, std::string(other) + " " + order + " ours: status " + std::to_string(e.status) + "\n" + e.output);
+      check(e.status == 0,
+            std::string(other) + " " + order + " ours: status " + std::to_string(e.status) + "\n" + e.output);
       if (e.status == 0) std::printf("%s opened %s ours: both work\n", other, order);
     }
   }

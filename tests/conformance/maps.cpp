@@ -294,8 +294,9 @@ void add_activations(table& t) {
     return {y, 4 * e * y};
   });
   put("silu", [](real x, real e) -> answer {
+    // e^-x overflows before the result underflows: it is then 0, off by |x| times the smallest number.
     const real y = x / (1 + std::exp(-x));
-    return {y, 4 * e * std::fabs(y)};
+    return {y, 4 * e * std::fabs(y) + std::fabs(x) * tiny(e < 1e-10L ? f64 : f32)};
   });
   put("softplus", [](real x, real e) -> answer {
     const real y = keep_nan(x, softplus_of(x));
@@ -381,8 +382,8 @@ void add_casts(table& t) {
                      own.extra = {edge};
                    } else if (from != b8) {
                      values edge(from, {4});
-                     for (std::size_t i = 0; i < 4; ++i)
-                       edge.v[i] = wrapped(from, std::int64_t[]{16842753, 1 << 30, (1 << 24) + 1, 255}[i]);
+                     const std::int64_t list[] = {16842753, 1 << 30, (1 << 24) + 1, 255};
+                     for (std::size_t i = 0; i < 4; ++i) edge.v[i] = wrapped(from, list[i]);
                      own.extra = {edge};
                    }
                    return map_cases(from, [=](std::span<const real> x, dtype d) -> answer { return {converted(x[0], d, to)}; },

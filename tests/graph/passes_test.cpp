@@ -26,12 +26,12 @@ ir::fusion fused(const ir::graph& g) {
 TEST_CASE("simplify drops what changes nothing, and only that") {
   CHECK(after(ir::simplify,
               "graph(%x: f32[2,3]) {\n"
-              "  %0 = reshape{.to = {6}}(%x) : f32[6]\n"
-              "  %1 = reshape{.to = {3,2}}(%0) : f32[3,2]\n"
-              "  %2 = reshape{.to = {3,2}}(%1) : f32[3,2]\n"
+              "  %0 = reshape{.to = [6]}(%x) : f32[6]\n"
+              "  %1 = reshape{.to = [3,2]}(%0) : f32[3,2]\n"
+              "  %2 = reshape{.to = [3,2]}(%1) : f32[3,2]\n"
               "  return %2\n}\n") ==
         "graph(%x: f32[2,3]) {\n"
-        "  %0 = reshape{.to = {3,2}}(%x) : f32[3,2]\n"
+        "  %0 = reshape{.to = [3,2]}(%x) : f32[3,2]\n"
         "  return %0\n}\n");
   auto x = input<f32, 4>("x");
   auto g = [&](auto y) {

@@ -327,8 +327,9 @@ struct transpose_op : movement_op {
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
   template <class C, class I>
   static auto compute(C& c, const attrs& at, const I& i) {
-    I x = i;
-    for (int d = 0; d < c.rank(0); ++d) x[source(at, c.rank(0), d)] = i[d];
+    I x;
+    x.size = i.size;
+    for (int d = 0; d < i.size; ++d) x[source(at, i.size, d)] = i[d];
     return c.load(0, x);
   }
 };

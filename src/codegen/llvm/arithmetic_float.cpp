@@ -196,8 +196,8 @@ Value* arithmetic::cast(Value* x, dtype from, dtype to) {
     llvm::Type* wide = shaped(x, b_.getInt32Ty());
     return cast(b_.CreateBitCast(b_.CreateShl(b_.CreateZExt(x, wide), 16), type(f32, lanes)), f32, to);
   }
-  if (to == f16) return float_to_half(cast(x, from, f32));
-  if (to == bf16) return float_to_bfloat(cast(x, from, f32));
+  if (to == f16) return float_to_half(before_16_bits(x, from));
+  if (to == bf16) return float_to_bfloat(before_16_bits(x, from));
   if (to == b8) return is_float(from) ? b_.CreateFCmpUNE(x, real(x, 0)) : b_.CreateICmpNE(x, number(x, 0));
   llvm::Type* t = type(to, lanes);
   if (is_float(from) && is_float(to)) return b_.CreateFPCast(x, t);
@@ -206,6 +206,28 @@ Value* arithmetic::cast(Value* x, dtype from, dtype to) {
     return b_.CreateIntrinsic(is_signed_integer(to) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat,
                               {t, x->getType()}, {x});
   return b_.CreateIntCast(x, t, is_signed_integer(from));
+}
+
+/// The float to be rounded to 16 bits: rounded to odd where it is not exact, so that there is one rounding
+/// (src/core/round_to_odd.hpp).
+Value* arithmetic::before_16_bits(Value* x, dtype from) {
+  if (from == b8 || size_of(from) < 4 || from == f32) return cast(x, from, f32);
+  if (is_integer(from) && size_of(from) == 8) {
+    Value *limit = number(x, std::int64_t{1} << 53), *low = number(x, 0xfff);
+    Value* large = is_signed_integer(from) ? b_.CreateOr(b_.CreateICmpSGT(x, limit), b_.CreateICmpSLT(x, b_.CreateNeg(limit)))
+                                           : b_.CreateICmpUGT(x, limit);
+    Value* sticky = b_.CreateSelect(b_.CreateICmpNE(b_.CreateAnd(x, low), number(x, 0)), number(x, 0x800), number(x, 0));
+    x = b_.CreateSelect(large, b_.CreateOr(b_.CreateAnd(x, b_.CreateNot(low)), sticky), x);
+  }
+  x = cast(x, from, f64);
+  Value* near = cast(x, f64, f32);
+  Value* back = cast(near, f32, f64);
+  Value* bits = b_.CreateBitCast(near, shaped(x, b_.getInt32Ty()));
+  Value* even = b_.CreateICmpEQ(b_.CreateAnd(bits, number(bits, 1)), number(bits, 0));
+  Value* outside = b_.CreateFCmpOGT(unary(llvm::Intrinsic::fabs, back), unary(llvm::Intrinsic::fabs, x));
+  Value* other = b_.CreateSelect(outside, b_.CreateSub(bits, number(bits, 1)), b_.CreateAdd(bits, number(bits, 1)));
+  Value* moved = b_.CreateSelect(b_.CreateAnd(even, b_.CreateFCmpONE(back, x)), other, bits);
+  return b_.CreateBitCast(moved, near->getType());
 }
 
 Value* arithmetic::half_to_float(Value* x) {

@@ -53,6 +53,7 @@ bool legal_intrinsic(Intrinsic::ID id, const machine& m) {
     case Intrinsic::fptoui_sat:
     case Intrinsic::fshl:
     case Intrinsic::fshr:
+    case Intrinsic::is_fpclass:  // InstCombine makes it of two comparisons
     case Intrinsic::lifetime_end:
     case Intrinsic::lifetime_start:
     case Intrinsic::smax:

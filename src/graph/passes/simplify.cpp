@@ -19,13 +19,13 @@ bool is_number(const node& n, double v) {
 }  // namespace
 
 // Rules, each exact for every value (x + 0 is not: -0 + 0 is 0):
-//   as(x)                              -> x
+//   as(x) that states what x's type is -> x        (until then it is a check that a call's extents have to pass)
 //   view(view(x))                      -> view(x)
 //   view(x) of the same shape          -> x
 //   x * 1, x / 1, x - 0                -> x
 graph simplify(const graph& g) {
   return rewrite(g, [](node_table& table, const node_ref& n) -> node_ref {
-    if (n->op == &as_definition()) return n->operands[0];
+    if (n->op == &as_definition()) return n->operands[0]->type == n->type ? n->operands[0] : node_ref();
     if (n->op->view) {
       const node_ref& x = n->operands[0];
       if (x->type == n->type) return x;

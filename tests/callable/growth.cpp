@@ -1,0 +1,121 @@
+// Structurally different graphs, compiled and dropped: memory, mappings and files stop growing.
+//   growth [count] [off | on | both]
+// With the disk cache off, and on with a folder of bounded size. Between a fifth of the graphs and the last one
+// resident memory grows by at most 2 MiB, mappings and files by 0.
+#include <malloc.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <tenon/tenon.hpp>
+
+#include "callable/children.hpp"
+
+using namespace tenon;
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#elif defined(__has_feature)
+constexpr bool sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool sanitized = false;
+#endif
+
+// Graph number i: its digits to base 6 choose the operators, so no two have the same structure.
+tensor<f32, shape<dyn>> graph_number(tensor<f32, shape<dyn>> x, int i) {
+  tensor<f32, shape<dyn>> h = x;
+  for (int left = i + 6; left; left /= 6) switch (left % 6) {
+      case 0:
+        h = relu(h) + x;
+        break;
+      case 1:
+        h = h * x;
+        break;
+      case 2:
+        h = abs(h) - 1;
+        break;
+      case 3:
+        h = max(h, x) * 2;
+        break;
+      case 4:
+        h = floor(h) + 2;
+        break;
+      default:
+        h = min(h, x) + 3;
+    }
+  return h;
+}
+
+constexpr long cache_kib = 64;
+struct usage {
+  long memory_kib = 0, mappings = 0, descriptors = 0, files = 0, bytes = 0;  // files and bytes: of the cache
+};
+usage now(const std::string& folder) {
+  ::malloc_trim(0);  // what is free and what is in use, not where the allocator keeps it
+  usage u;
+  u.memory_kib = test::status_of("VmRSS");
+  u.mappings = static_cast<long>(test::lines_of("/proc/self/maps").size());
+  std::error_code ignored;
+  for (const auto& e : std::filesystem::directory_iterator("/proc/self/fd", ignored))
+    u.descriptors += !e.path().empty();
+  for (const auto& e : std::filesystem::recursive_directory_iterator(folder, ignored))
+    if (e.path().extension() == ".kernel") ++u.files, u.bytes += static_cast<long>(e.file_size(ignored));
+  return u;
+}
+void print(const char* cache, int count, const usage& u) {
+  std::printf(
+      "cache %s, %5d graphs: %6ld KiB resident, %3ld mappings, %2ld files open, %3ld files of %6ld bytes on disk\n",
+      cache, count, u.memory_kib, u.mappings, u.descriptors, u.files, u.bytes);
+  std::fflush(stdout);
+}
+
+int run(int count, bool cache, const std::string& folder) {
+  test::checks check;
+  const array<f32> x = array<f32>::uniform({13}, 1);
+  array<f32> y = array<f32>::zeros({13});
+  std::int64_t compiled = 0;
+  usage first;
+  const int warm = count / 5;
+  for (int i = 0; i < count; ++i) {
+    const auto f =
+        jit([i](tensor<f32, shape<dyn>> v) { return graph_number(v, i); }, {.target = "llvm", .cache = cache});
+    f.into(y, x);
+    compiled += f.stats().compilations;
+    if (i + 1 == warm) print(cache ? "on" : "off", warm, first = now(folder));
+  }
+  const usage last = now(folder);
+  print(cache ? "on" : "off", count, last);
+  check(compiled == count, std::to_string(compiled) + " kernels compiled for " + std::to_string(count) + " graphs");
+  // A sanitizer keeps freed memory and its own tables.
+  if (!sanitized)
+    check(last.memory_kib - first.memory_kib <= 2048,
+          "memory grew by " + std::to_string(last.memory_kib - first.memory_kib) + " KiB");
+  if (!sanitized)
+    check(last.mappings <= first.mappings, "mappings grew by " + std::to_string(last.mappings - first.mappings));
+  check(last.descriptors <= first.descriptors,
+        "open files grew by " + std::to_string(last.descriptors - first.descriptors));
+  check(last.files <= first.files, "files grew by " + std::to_string(last.files - first.files));
+  check(cache == (last.files > 0) && last.bytes <= cache_kib * 1024, std::to_string(last.bytes) + " bytes of files");
+  return check.failed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int count = argc > 1 ? std::atoi(argv[1]) : 600;
+  const std::string which = argc > 2 ? argv[2] : "both";
+  if (count < 5) {
+    std::printf("growth [count, at least 5] [off | on | both]\n");
+    return 2;
+  }
+  std::string folder = (std::filesystem::temp_directory_path() / "tenon_growth_XXXXXX").string();
+  if (!::mkdtemp(folder.data())) return 1;
+  ::setenv("TENON_CACHE_DIR", folder.c_str(), 1);
+  ::setenv("TENON_CACHE_SIZE", (std::to_string(cache_kib) + "K").c_str(), 1);
+  int failed = 0;
+  if (which != "on") failed += run(count, false, folder);
+  if (which != "off") failed += run(count, true, folder);
+  std::filesystem::remove_all(folder);
+  return failed;
+}
