@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -24,12 +23,19 @@ namespace {
 
 constexpr int max_stack_arguments = 32;
 
+/// What a cached call compares a view with.
+struct expected_view {
+  dims extents;
+  std::uintptr_t misaligned;  // bits of an address that are not set
+  std::int64_t bytes;
+};
+
 /// Executable for one set of extents and strides. Never freed before its callable: a pointer to it stays good.
 struct entry {
   const entry* next = nullptr;  // the one made before
   std::vector<extent_t> key;
   std::unique_ptr<const compiled_graph> made;
-  std::vector<dims> extents;  // of arguments, then results
+  std::vector<expected_view> views;  // arguments, then results
   bool plain = true;          // made for arguments without strides
 };
 
@@ -195,8 +201,11 @@ const entry& find_or_compile(function& f, const any_view* const* views) {
   for (const extent_t* s : strides) e.plain = e.plain && !s;
   for (int i = 0; i < f.arguments; ++i) for_each_key_part(*views[i], [&](extent_t part) { e.key.push_back(part); });
   e.made = compile(f.prepared, types, strides, f.settings);
-  for (const ir::value_type& t : e.made->arguments) e.extents.push_back(t.shape);
-  for (const ir::value_type& t : e.made->results) e.extents.push_back(t.shape);
+  for (const auto* list : {&e.made->arguments, &e.made->results})
+    for (const ir::value_type& t : *list) {
+      const int size = size_of(t.element);
+      e.views.push_back({t.shape, static_cast<std::uintptr_t>(size - 1), t.shape.count() * size});
+    }
   e.next = f.newest.load(std::memory_order_relaxed);
   f.entries.push_back(std::move(e));
   const entry& made = f.entries.back();
@@ -210,25 +219,27 @@ const entry& find_or_compile(function& f, const any_view* const* views) {
   return made;
 }
 
-bool same_extents(const dims& a, const dims& b) {
-  return a.rank == b.rank && std::memcmp(a.e, b.e, sizeof(extent_t) * static_cast<std::size_t>(a.rank)) == 0;
-}
-
 // What a cached call checks: plain memory of the same extents. Whatever else is left to the full check.
 inline bool fits(const entry& e, const any_view* const* views, int n) {
   if (!e.plain) return false;
-  for (int i = 0; i < n; ++i)
-    if (!is_plain(*views[i]) || !same_extents(views[i]->dims, e.extents[static_cast<std::size_t>(i)])) return false;
+  const expected_view* expected = e.views.data();
+  for (int i = 0; i < n; ++i, ++expected) {
+    const any_view& v = *views[i];
+    const auto at = reinterpret_cast<std::uintptr_t>(v.data);
+    if (!v.contiguous || at == 0 || (at & expected->misaligned) || v.dims.rank != expected->extents.rank) return false;
+    for (int d = 0; d < v.dims.rank; ++d)
+      if (v.dims.e[d] != expected->extents.e[d]) return false;
+  }
   return true;
 }
-// Contiguous results that share no byte with anything.
-inline bool apart(const any_view* const* views, int arguments, int results) {
+// Results that fit and share no byte with anything.
+inline bool apart(const entry& e, const any_view* const* views, int arguments, int results) {
   for (int r = arguments; r < arguments + results; ++r) {
     const auto* begin = static_cast<const char*>(views[r]->data);
-    const char* end = begin + views[r]->size * size_of(views[r]->type);
+    const char* end = begin + e.views[static_cast<std::size_t>(r)].bytes;
     for (int k = 0; k < r; ++k) {
       const auto* other = static_cast<const char*>(views[k]->data);
-      if (begin < other + views[k]->size * size_of(views[k]->type) && other < end) return false;
+      if (begin < other + e.views[static_cast<std::size_t>(k)].bytes && other < end) return false;
     }
   }
   return true;
@@ -306,7 +317,7 @@ function_ref make_function(const node_ref* inputs, std::size_t input_count, cons
 void call_into(function& f, const any_view* const* views) {
   const int n = f.arguments + f.results;
   const entry* e = f.last.load(std::memory_order_acquire);
-  if (e && fits(*e, views, n) && apart(views, f.arguments, f.results)) [[likely]]
+  if (e && fits(*e, views, n) && apart(*e, views, f.arguments, f.results)) [[likely]]
     return run(f, *e, views);
   const entry& found = entry_for(f, views);
   check_results(f, found, views);
@@ -328,7 +339,7 @@ void call_values(function& f, const any_view* const* arguments, result_maker mak
   for (int i = 0; i < f.arguments; ++i) views[i] = arguments[i];
   for (int i = 0; i < f.results; ++i)
     views[f.arguments + i] =
-        &maker.make(maker.context, i, e.extents[static_cast<std::size_t>(f.arguments + i)], f.options.memory);
+        &maker.make(maker.context, i, e.views[static_cast<std::size_t>(f.arguments + i)].extents, f.options.memory);
   run(f, e, views);
 }
 

@@ -128,6 +128,10 @@ class fuser {
       if (!pays(n, *u)) return nullptr;
     }
     const state& s = group_.at(root);
+    // Maps after a contraction are its epilogue, in registers; in another group they would read it from memory.
+    const bool takes_contraction =
+        !s.contractions && !s.reductions && root->op->kind == op_kind::map && root->type.shape == n.type.shape;
+    if (kind == op_kind::map && !takes_contraction && follows_contraction(n)) return nullptr;
     if (s.nodes >= max_group || c.passes.size() > max_copies) return nullptr;
     if (kind == op_kind::reduction) {
       // Reductions share the loops outside them: their result must be fixed in all loops further in.
@@ -136,13 +140,25 @@ class fuser {
         if (u->op->kind == op_kind::movement) return nullptr;
     }
     if (kind == op_kind::contraction) {
-      if (s.contractions || s.reductions || root->op->kind != op_kind::map || n.type.shape != root->type.shape)
-        return nullptr;
+      if (!takes_contraction) return nullptr;
       for (const node* u : users->second)
         if (u->op->kind != op_kind::map || u->type.shape != n.type.shape) return nullptr;
     }
     where_[&n] = std::move(c);
     return root;
+  }
+
+  // Whether a contraction's value reaches `n` through maps of its shape that nobody else uses.
+  bool follows_contraction(const node& n) const {
+    std::vector<const node*> open{&n};
+    for (std::size_t i = 0; i < open.size() && i < max_group; ++i)
+      for (const node_ref& o : open[i]->operands) {
+        const auto u = users_.find(o.get());
+        if (o->type.shape != n.type.shape || u->second.size() != 1 || is_output(o.get())) continue;
+        if (o->op->kind == op_kind::contraction) return true;
+        if (o->op->kind == op_kind::map) open.push_back(o.get());
+      }
+    return false;
   }
 
   // The context of operand `n` inside its user.

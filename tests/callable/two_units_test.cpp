@@ -16,7 +16,8 @@ TEST_CASE("handles, callables, params and arrays go from one translation unit to
     const compile_options o{.target = target, .params = p};
     const auto here = build(shared_model(), signature<shared_rows>{}, o);
     const auto there = built_there(p, target);
-    const auto mixed = build([](shared_rows r) { return traced_there(shared_model(), r); }, signature<shared_rows>{}, o);
+    const auto mixed =
+        build([](shared_rows r) { return traced_there(shared_model(), r); }, signature<shared_rows>{}, o);
     const array<f32> a = here(x), b = there(x), c = mixed(x);
     REQUIRE(a.dims() == dims{5, 3});
     REQUIRE(b.dims() == a.dims());
