@@ -2,12 +2,13 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 #include "codegen/plugin_abi.hpp"
+#include "runtime/environment.hpp"
 #include "tenon/core/error.hpp"
 
 namespace tenon::codegen {
@@ -22,7 +23,8 @@ struct opened {
 
 std::vector<std::string> places() {
   // What the user names is what is opened, nothing else.
-  if (const char* named = std::getenv("TENON_LLVM_LIBRARY"); named && *named) return {named};
+  if (const auto named = runtime::environment_text("TENON_LLVM_LIBRARY"); named && !named->empty())
+    return {std::string(*named)};
   std::vector<std::string> r;
   Dl_info here;
   if (dladdr(reinterpret_cast<const void*>(&places), &here) && here.dli_fname) {
@@ -37,7 +39,8 @@ std::vector<std::string> places() {
 opened open_library() {
   opened result;
   for (const std::string& path : places()) {
-    const auto failed = [&](const std::string& why) {
+    const auto failed = [&](std::string_view why) {
+      if (why.starts_with(path + ": ")) why.remove_prefix(path.size() + 2);  // the system's words may begin with it
       result.problem += fmt::format("{}{}: {}", result.problem.empty() ? "" : "; ", path, why);
     };
     // Hidden from the rest of the process: another LLVM may live there.

@@ -108,7 +108,11 @@ void print_field(std::string& s, int v) { s += fmt::format("{}", v); }
 void print_field(std::string& s, double v) { s += fmt::format("{}", v); }
 void print_field(std::string& s, dtype v) { s += name(v); }
 void print_field(std::string& s, pad_mode v) { s += name(v); }
-void print_field(std::string& s, const ints& v) { s += fmt::format("{{{}}}", fmt::join(v.begin(), v.end(), ",")); }
+void print_field(std::string& s, const ints& v) {
+  s += "{";
+  for (int i = 0; i < v.size; ++i) s.append(i ? "," : "").append(std::to_string(v[i]));
+  s += "}";
+}
 void print_field(std::string& s, const dims& v) {
   detail::text t;
   t << v;
@@ -169,7 +173,9 @@ void attrs_reader::fail(std::string_view expected) const {
 }
 void attrs_reader::unknown(std::string_view field, const std::vector<std::string_view>& known) const {
   if (known.empty()) throw parse_error(fmt::format("attributes: '{}' in {}; there are none here", field, text_));
-  throw parse_error(fmt::format("attributes: no field '{}' in {}; known are {}", field, text_, fmt::join(known, ", ")));
+  std::string list;
+  for (std::string_view k : known) list.append(list.empty() ? "" : ", ").append(k);
+  throw parse_error(fmt::format("attributes: no field '{}' in {}; known are {}", field, text_, list));
 }
 void attrs_reader::space() {
   while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t')) ++at_;

@@ -193,6 +193,23 @@ TEST_CASE("strided and plain arguments of the same extents, in any order, are to
   }
 }
 
+TEST_CASE("results with strides are written where they say, and nothing beside") {
+  for (const char* target : targets) {
+    CAPTURE(std::string(target));
+    const auto f = weighted(target);
+    const array<f32> x = array<f32>::uniform({3, 3}, 1), y = array<f32>::zeros({3, 3});
+    std::vector<float> memory(64, untouched);
+    f.into(mutable_view<f32>(memory.data() + 40, {3, 3}, {-12, 2}), x, y);
+    for (int i = 0; i < 3; ++i)
+      for (int k = 0; k < 3; ++k) {
+        float& e = memory[static_cast<std::size_t>(40 - 12 * i + 2 * k)];
+        CHECK(e == x(i, k) * 2);
+        e = untouched;
+      }
+    for (float e : memory) CHECK(e == untouched);
+  }
+}
+
 TEST_CASE("extents that only the call knows do not fit: the operator's own words") {
   for (const char* target : targets) {
     CAPTURE(std::string(target));

@@ -73,10 +73,9 @@ int main(int argc, char** argv) {
              "argument_error: environment variable TENON_CACHE_SIZE='" + std::string(value) + "'" + bytes);
   expect("llvm", "TENON_PERF", "perhaps",
          "argument_error: environment variable TENON_PERF='perhaps': expected 1, on, yes, true or 0, off, no, false\n");
-  expect(
-      "llvm", "TENON_LLVM_LIBRARY", "/nonexistent",
-      "target_error: llvm: the code generator cannot be opened: /nonexistent: /nonexistent: cannot open shared object "
-      "file: No such file or directory\n");
+  expect("llvm", "TENON_LLVM_LIBRARY", "/nonexistent",
+         "target_error: llvm: the code generator cannot be opened: /nonexistent: cannot open shared object "
+         "file: No such file or directory\n");
   expect("llvm", "TENON_LLVM_LIBRARY", "libz.so.1",
          "target_error: llvm: the code generator cannot be opened: libz.so.1: has no tenon_llvm_generator\n");
   expect("native", "TENON_LLVM_LIBRARY", "/nonexistent", "fine\n");

@@ -85,11 +85,10 @@ int main(int argc, char** argv) {
     check(e.status == 0, file + ": status " + std::to_string(e.status));
   };
   const test::ended none = run("llvm", "/nonexistent", "nothing");
-  check.equal(
-      none.output,
-      "llvm: the code generator cannot be opened: /nonexistent: /nonexistent: cannot open shared object file: No "
-      "such file or directory\n",
-      "neither LLVM nor kernels");
+  check.equal(none.output,
+              "llvm: the code generator cannot be opened: /nonexistent: cannot open shared object file: No "
+              "such file or directory\n",
+              "neither LLVM nor kernels");
   check(none.status == 1, "neither LLVM nor kernels: status " + std::to_string(none.status));
   expect("llvm", "", "compiled", "compiled some, from disk none, libtenon-llvm mapped\n");
   expect("llvm", "/nonexistent", "cached", "compiled none, from disk some, libtenon-llvm not mapped\n");

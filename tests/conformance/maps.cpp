@@ -200,7 +200,7 @@ void add_arithmetic(table& t) {
   add_binary(t, "atan2",
              [](std::span<const real> x, dtype d) -> answer {
                const real y = std::atan2(x[0], x[1]);
-               return {y, std::isfinite(y) ? 4 * ulp(d, y) : 0};
+               return {y, std::isfinite(y) ? 2 * ulp(d, y) : 0};
              },
              floats);
   add_unary(t, "neg", exact([](auto a, auto) { return -a; },
@@ -257,7 +257,7 @@ void add_math(table& t) {
   const auto closely = [&](const char* name, real (*f)(real), fill how = fill::plain) {
     map_shape m;
     m.plain = how;
-    add_unary(t, name, close(f, 4), floats, m);
+    add_unary(t, name, close(f, 2), floats, m);
   };
   closely("rsqrt", [](real x) { return 1 / std::sqrt(x); }, fill::positive);
   closely("exp", [](real x) { return std::exp(x); });

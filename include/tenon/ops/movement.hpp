@@ -327,9 +327,11 @@ struct transpose_op : movement_op {
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
   template <class C, class I>
   static auto compute(C& c, const attrs& at, const I& i) {
+    const int rank = c.rank(0);
     I x;
-    x.size = i.size;
-    for (int d = 0; d < i.size; ++d) x[source(at, i.size, d)] = i[d];
+    for (int k = 0; k < rank; ++k)  // axis k of the operand is the one that some axis of the result takes
+      for (int d = 0; d < i.size; ++d)
+        if (source(at, rank, d) == k) x.push_back(i[d]);
     return c.load(0, x);
   }
 };

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Proves that the conformance table finds the faults of faults.md.
+
+Copies the sources, puts every fault into the copy behind its number (TENON_FAULT, read when the libraries are loaded),
+builds the copy once, and runs the table for each number on the targets that the fault is in. Fault 0 is none: the table
+must hold. Ends with 0 when it does and every fault was found.
+
+  faults.py [--work DIR] [--only 3,5,...] [--jobs N]
+"""
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+SWITCH = """// Which seeded fault is on; 0: none.
+#pragma once
+#include <cstdlib>
+#include <type_traits>
+
+namespace tenon_fault {
+inline const int current = std::getenv("TENON_FAULT") ? std::atoi(std::getenv("TENON_FAULT")) : 0;
+constexpr bool on(int number) {
+  if (std::is_constant_evaluated()) return false;
+  return current == number;
+}
+}  // namespace tenon_fault
+"""
+
+# number: [(file, what stands there, what stands there in the copy), ...]; ON(n) is whether fault n is on.
+PATCHES = {
+    1: [("include/tenon/core/outcome.hpp", "const int a = axis < 0 ? axis + rank : axis;\n  if (a < 0 || a >= rank) {\n    o.refuse()",
+         "const int a = axis < 0 ? axis + rank - (ON(1) && rank > 1 ? 1 : 0) : axis;\n  if (a < 0 || a >= rank) {\n    o.refuse()")],
+    2: [("src/codegen/llvm/arithmetic.cpp", "return plain_constant(b) ? m :", "return plain_constant(b) || ON(2) ? m :")],
+    3: [("src/ops/number.hpp", "friend num max(num a, num b) { return ((b.v != b.v) |",
+         "friend num max(num a, num b) { return (((b.v != b.v) & !ON(3)) |")],
+    4: [("include/tenon/ops/movement.hpp", "const auto t = i[d] - c.to_index(before);",
+         "const auto t = i[d] - c.to_index(ON(4) && before > 0 ? before - 1 : before);")],
+    5: [("src/loop/lower.cpp", "    if (!given) return r;", "    if (!given || ON(5)) return r;")],
+    6: [("src/graph/native_call.cpp", "o.strides[d] = strides ?", "o.strides[d] = strides && !ON(6) ?")],
+    7: [("src/loop/lower.cpp", "at[at.size() - static_cast<std::size_t>(s.rank) + d]",
+         "at[(ON(7) ? 0 : at.size() - static_cast<std::size_t>(s.rank)) + d]")],
+    8: [("src/codegen/llvm/arithmetic.cpp", "    if (by_minus_one) q = b_.CreateSelect(by_minus_one, b_.CreateNeg(a), q);",
+         "    if (ON(8) && is_signed && !safe) {\n"
+         "      Value* rest = b_.CreateSRem(a, divisor);\n"
+         "      Value* down = b_.CreateAnd(b_.CreateICmpNE(rest, zero), b_.CreateICmpSLT(b_.CreateXor(rest, divisor), zero));\n"
+         "      q = b_.CreateSelect(down, b_.CreateSub(q, one), q);\n"
+         "    }\n"
+         "    if (by_minus_one) q = b_.CreateSelect(by_minus_one, b_.CreateNeg(a), q);")],
+    9: [("src/ops/number.hpp", "      return static_cast<T>(a.v / b.v);",
+         "      if (ON(9) && a.v % b.v != 0 && (a.v < T(0)) != (b.v < T(0))) return static_cast<T>(a.v / b.v - 1);\n"
+         "      return static_cast<T>(a.v / b.v);")],
+    10: [("src/ops/number.hpp", ": x >= high ? std::numeric_limits<To>::max()", ": x >= high && !ON(10) ? std::numeric_limits<To>::max()")],
+    11: [("src/codegen/llvm/arithmetic_float.cpp", "  if (is_float(from))\n    return b_.CreateIntrinsic(is_signed_integer(to)",
+          "  if (is_float(from) && ON(11)) return is_signed_integer(to) ? b_.CreateFPToSI(x, t) : b_.CreateFPToUI(x, t);\n"
+          "  if (is_float(from))\n    return b_.CreateIntrinsic(is_signed_integer(to)")],
+    12: [("src/codegen/llvm/emit_vector.cpp", "guarded(b_.CreateICmpSGT(remaining, index_number(0))",
+          "guarded(b_.CreateICmpSGT(remaining, index_number(ON(12) ? width : 0))"),
+         ("src/codegen/llvm/emit_vector.cpp", "} else if (n > 0 && n % width != 0) {", "} else if (n > 0 && n % width != 0 && !ON(12)) {")],
+    13: [("src/schedule/contraction_rule.cpp", "for (int h = 8; h >= 1; h /= 2)", "for (int h = 8; h >= (ON(13) ? 2 : 1); h /= 2)")],
+    14: [("src/codegen/llvm/arithmetic.cpp", "b_.CreateAnd(ties, b_.CreateICmpSLT(at, bt))",
+          "b_.CreateAnd(ties, ON(14) ? b_.CreateICmpSGT(at, bt) : b_.CreateICmpSLT(at, bt))")],
+    15: [("include/tenon/ops/reduce.hpp", "/ c.to_value(count);", "/ c.to_value(ON(15) ? count - c.to_index(1) : count);"),
+         ("src/ops/reduce.cpp", "(v / N(convert<T>(count))).v", "(v / N(convert<T>(ON(15) ? count - 1 : count))).v")],
+    16: [("include/tenon/ops/conv.hpp", "r[d + 1] * c.to_index(entry(at.dilation, d, 1));\n        if (padded)",
+          "r[d + 1] * c.to_index(ON(16) ? 1 : entry(at.dilation, d, 1));\n        if (padded)")],
+    17: [("include/tenon/ops/conv.hpp", "if (at.groups > 1) x[1] =", "if (at.groups > 1 && !ON(17)) x[1] =")],
+    18: [("include/tenon/ops/pool.hpp", "(at.count_include_pad && !at.ceil_mode)", "((at.count_include_pad != ON(18)) && !at.ceil_mode)"),
+         ("include/tenon/ops/pool.hpp", "if (at.count_include_pad) {", "if (at.count_include_pad != ON(18)) {")],
+    19: [("include/tenon/ops/pool.hpp", "over(c, C::reducer::max, at, i, c.lowest())",
+          "over(c, C::reducer::max, at, i, ON(19) ? c.constant(0) : c.lowest())")],
+    20: [("include/tenon/ops/scan.hpp", "if (at.exclusive) p.store", "if (at.exclusive && !ON(20)) p.store"),
+         ("include/tenon/ops/scan.hpp", "if (!at.exclusive) p.store", "if (!at.exclusive || ON(20)) p.store")],
+    21: [("include/tenon/ops/sort.hpp", "(t > last_at.get())", "(ON(21) ? t < last_at.get() : t > last_at.get())"),
+         ("include/tenon/ops/sort.hpp", "| better(v, best.get()))", "| (ON(21) ? !better(best.get(), v) : better(v, best.get())))")],
+    22: [("include/tenon/ops/indexing.hpp", "c.select(position < zero, position + n, position);",
+          "ON(22) ? X(position) : X(c.select(position < zero, position + n, position));")],
+    23: [("src/codegen/llvm/arithmetic_float.cpp", "b_.CreateAdd(b_.CreateAdd(bits, number(bits, 0x7fff)), odd)",
+          "b_.CreateAdd(b_.CreateAdd(bits, number(bits, ON(23) ? 0 : 0x7fff)), ON(23) ? number(bits, 0) : odd)")],
+    24: [("src/codegen/llvm/arithmetic_float.cpp", "  llvm::Type* half = shaped(x, b_.getInt16Ty());\n",
+          "  llvm::Type* half = shaped(x, b_.getInt16Ty());\n"
+          "  if (ON(24)) {\n"
+          "    Value* i = b_.CreateBitCast(x, shaped(x, b_.getInt32Ty()));\n"
+          "    Value* tie = b_.CreateAnd(b_.CreateLShr(i, 12), number(i, 1));\n"
+          "    i = b_.CreateAnd(b_.CreateAdd(b_.CreateAdd(i, number(i, 0x7ff)), tie), number(i, ~0xfff));\n"
+          "    x = b_.CreateSelect(b_.CreateFCmpUNO(x, x), x, b_.CreateBitCast(i, x->getType()));\n"
+          "  }\n")],
+    25: [("include/tenon/ops/norm.hpp", "return centered * tenon::rsqrt(tenon::mean(X(centered * centered), axes) + epsilon);",
+          "return centered * tenon::rsqrt(tenon::mean(X(centered * centered), axes) + (ON(25) ? -epsilon : epsilon));")],
+    26: [("include/tenon/ops/norm.hpp", "const X e = tenon::exp(X(wide - tenon::max(wide, axis)));",
+          "const X e = tenon::exp(ON(26) ? wide : X(wide - tenon::max(wide, axis)));")],
+    27: [("src/codegen/llvm/arithmetic_float.cpp", "Value* arithmetic::rounding(prim p, Value* x) {\n",
+          "Value* arithmetic::rounding(prim p, Value* x) {\n"
+          "  if (ON(27) && p == prim::round) {\n"
+          "    Value* up = rounding(prim::floor, b_.CreateFAdd(unary(llvm::Intrinsic::fabs, x), real(x, 0.5)));\n"
+          "    return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, up, x);\n"
+          "  }\n")],
+    28: [("src/codegen/llvm/arithmetic.cpp", "  Value* wrong_sign = b_.CreateAnd(", "  if (ON(28) && !safe) return r;\n  Value* wrong_sign = b_.CreateAnd(")],
+    29: [("src/codegen/llvm/arithmetic.cpp", "  Value* too_far = b_.CreateICmpUGE(b, number(b, bits));",
+          "  if (ON(29)) b = b_.CreateAnd(b, number(b, bits - 1));\n  Value* too_far = b_.CreateICmpUGE(b, number(b, bits));")],
+    30: [("include/tenon/ops/movement.hpp", "for (int d = 0; d < c.rank(0); ++d) x[source(at, c.rank(0), d)] = i[d];",
+          "for (int d = 0; d < c.rank(0); ++d) {\n"
+          "      if (ON(30))\n        x[d] = i[source(at, c.rank(0), d)];\n"
+          "      else\n        x[source(at, c.rank(0), d)] = i[d];\n    }")],
+    31: [("include/tenon/ops/movement.hpp", "first = c.select(start < n, start, n - c.to_index(1));",
+          "first = c.select(start < n, start, n - c.to_index(ON(31) ? 0 : 1));")],
+    32: [("include/tenon/ops/movement.hpp", "x[axis] = i[axis] - begin[k];", "x[axis] = i[axis] - begin[k] + c.to_index(ON(32) && k > 0 ? 1 : 0);")],
+    33: [("include/tenon/ops/matmul.hpp", "if (c.same(extent, out_extent)) return i;", "if (c.same(extent, out_extent)) return ON(33) ? X(c.to_index(0)) : i;")],
+    34: [("src/codegen/llvm/arithmetic.cpp", "if (is_float(d)) return b_.CreateFCmp(real[i], a, b);",
+          "if (is_float(d)) return b_.CreateFCmp(ON(34) && p == prim::not_equal ? CmpInst::FCMP_ONE : real[i], a, b);")],
+    35: [("src/loop/math/exp.hpp", "0.16666548f, 0.5f);", "0.16666548f, ON(35) ? 0.5f * (1 + 0x1p-16f) : 0.5f);")],
+    36: [("include/tenon/ops/norm.hpp", "const X offset = widened(bias) - widened(mean) * factor;",
+          "const X offset = ON(36) ? widened(bias) : X(widened(bias) - widened(mean) * factor);")],
+    37: [("include/tenon/ops/conv.hpp", "(above % stride == zero)", "(ON(37) ? zero == zero : above % stride == zero)")],
+    38: [("include/tenon/core/dtype.hpp", "d == i8 || d == u8 ? i32 : d;", "(d == i8 || d == u8) && !ON(38) ? i32 : d;")],
+    39: [("src/ops/reduce.cpp", "all = combine<R>::of(all, N(from_stored(p[j * s])));",
+          "all = ON(39) ? N(from_stored(to_stored<S>(combine<R>::of(all, N(from_stored(p[j * s]))).v)))\n"
+          "                                             : combine<R>::of(all, N(from_stored(p[j * s])));")],
+    40: [("include/tenon/ops/movement.hpp", "const auto period = c.select(n > one, (n - one) * c.to_index(2), one);",
+          "const auto period = c.select(n > one, (ON(40) ? n : n - one) * c.to_index(2), one);"),
+         ("include/tenon/ops/movement.hpp", "x[d] = c.select(p < n, p, period - p);",
+          "x[d] = c.select(p < n, p, period - p - c.to_index(ON(40) ? 1 : 0));")],
+}
+
+# Which targets a change in a stage can reach.
+REACH = {"core": ["llvm", "native"], "ops": ["llvm", "native"], "lower": ["llvm"], "schedule": ["llvm"],
+         "codegen": ["llvm"], "native": ["native"]}
+
+
+def listed():
+    """number -> (what, where) of faults.md."""
+    rows = re.findall(r"^\| (\d+) \| (.+?) \| (\w+) \| .+ \|$", (HERE / "faults.md").read_text(), re.M)
+    return {int(n): (what, where) for n, what, where in rows}
+
+
+def seed(tree):
+    (tree / "include/tenon/core/fault.hpp").write_text(SWITCH)
+    text = {}
+    for number, patches in PATCHES.items():
+        for name, before, after in patches:
+            s = text.get(name) or (tree / name).read_text()
+            if s.count(before) != 1:
+                sys.exit(f"fault {number}: {s.count(before)} places in {name} read\n{before}")
+            text[name] = s.replace(before, re.sub(r"\bON\(", "tenon_fault::on(", after))
+    for name, s in text.items():
+        (tree / name).write_text(s.replace("#pragma once\n", '#pragma once\n#include "tenon/core/fault.hpp"\n', 1)
+                                 if name.endswith(".hpp") else '#include "tenon/core/fault.hpp"\n' + s)
+
+
+def build(work, jobs):
+    tree = work / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    for part in ["include", "src", "cmake", "tests/conformance"]:
+        shutil.copytree(ROOT / part, tree / part)
+    for part in ["CMakeLists.txt", "LICENSE", "NOTICE", "README.md", "tests/CMakeLists.txt", "tests/main.cpp"]:
+        shutil.copy(ROOT / part, tree / part)
+    seed(tree)
+    options = ["-DCMAKE_BUILD_TYPE=Release", "-DTENON_BUILD_EXAMPLES=OFF", "-DTENON_BUILD_BENCH=OFF"]
+    subprocess.run(["cmake", "-S", tree, "-B", work / "build", "-G", "Ninja", *options], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", work / "build", f"-j{jobs}", "tenon-llvm", "test_conformance_table"], check=True)
+
+
+def run(work, number, target):
+    """Whether the table differs, and its first complaint."""
+    env = dict(os.environ, TENON_FAULT=str(number), TENON_CONFORMANCE_TARGETS=target, TENON_CONFORMANCE_STOP="1",
+               TENON_CACHE_DIR="off")
+    r = subprocess.run([work / "build/tests/test_conformance_table"], env=env, capture_output=True, text=True, errors="replace")
+    said = [line for line in r.stderr.splitlines() if line.startswith("FAILED")]
+    why = said[0].split(": ", 1)[1] if said else "holds" if r.returncode == 0 else f"ends with {r.returncode}"
+    return r.returncode != 0, why
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/tmp/tenon_faults"))
+    args.add_argument("--only", default="")
+    args.add_argument("--jobs", type=int, default=os.cpu_count())
+    args.add_argument("--built", action="store_true", help="the copy is built already")
+    a = args.parse_args()
+    faults = listed()
+    if set(faults) != set(PATCHES):
+        sys.exit(f"faults.md and PATCHES differ in {sorted(set(faults) ^ set(PATCHES))}")
+    a.work.mkdir(parents=True, exist_ok=True)
+    if not a.built:
+        build(a.work, a.jobs)
+    only = [int(n) for n in a.only.split(",") if n] or [0, *sorted(faults)]
+    missed = []
+    for number in only:
+        what, where = faults.get(number, ("none", "ops"))
+        start, seen, lines = time.time(), False, []
+        for target in REACH[where]:
+            differs, why = run(a.work, number, target)
+            seen |= differs
+            lines.append(f"{target}: {why}")
+        good = seen if number else not seen
+        if not good:
+            missed.append(number)
+        print(f"| {number} | {what} | {'held' if number == 0 and good else 'found' if good else 'MISSED'} | "
+              f"{' / '.join(x[:150] for x in lines)} | {time.time() - start:.0f} s |", flush=True)
+    print(f"{len(only) - len(missed)} of {len(only)} as they must be; not: {missed}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
