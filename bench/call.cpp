@@ -1,10 +1,9 @@
 // The cost of a call (speed.md, "a cached call"): 3 arguments of rank 2, 64 elements each, against the raw function
 // pointer of the same kernel. Interleaved rounds; medians.
-#include <tenon/tenon.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <tenon/tenon.hpp>
 #include <thread>
 #include <vector>
 
@@ -45,8 +44,10 @@ int main() {
   auto fixed = jit([&](fixed_t a, fixed_t b, fixed_t c) { return body(a, b, c); });
   auto open = jit([&](dyn_t a, dyn_t b, dyn_t c) { return body(a, b, c); });
 
-  const array<f32> a = array<f32>::uniform({8, 8}, 1), b = array<f32>::uniform({8, 8}, 2), c = array<f32>::uniform({8, 8}, 3);
-  const array<f32> a2 = array<f32>::uniform({7, 8}, 1), b2 = array<f32>::uniform({7, 8}, 2), c2 = array<f32>::uniform({7, 8}, 3);
+  const array<f32> a = array<f32>::uniform({8, 8}, 1), b = array<f32>::uniform({8, 8}, 2),
+                   c = array<f32>::uniform({8, 8}, 3);
+  const array<f32> a2 = array<f32>::uniform({7, 8}, 1), b2 = array<f32>::uniform({7, 8}, 2),
+                   c2 = array<f32>::uniform({7, 8}, 3);
   array<f32> y = fixed(a, b, c), y2 = open(a2, b2, c2);
   open.into(y, a, b, c);
 
@@ -60,13 +61,17 @@ int main() {
   const ir::value_type types[] = {t, t, t};
   const auto made = compile(prepare(g, settings), types, {nullptr, nullptr, nullptr}, settings);
   const runtime::step& step = made->run.steps.at(0);
-  void* buffers[] = {const_cast<float*>(a.data()), const_cast<float*>(b.data()), const_cast<float*>(c.data()), y.data()};
+  void* buffers[] = {const_cast<float*>(a.data()), const_cast<float*>(b.data()), const_cast<float*>(c.data()),
+                     y.data()};
   const runtime::kernel_call call{buffers, step.values.data(), 0, step.extent, nullptr, &runtime::host_table, nullptr};
   const runtime::kernel_fn raw = step.kernel->entry;
 
-  row rows[] = {{"raw function pointer", 0},          {"into, static extents", 30},
-                {"value-returning, static", 80},      {"into, dyn, extents as before", 60},
-                {"into, dyn, another known shape", 150}, {"into, two threads at once", 0}};
+  row rows[] = {{"raw function pointer", 0},
+                {"into, static extents", 30},
+                {"value-returning, static", 80},
+                {"into, dyn, extents as before", 60},
+                {"into, dyn, another known shape", 150},
+                {"into, two threads at once", 0}};
   for (int r = 0; r < rounds; ++r) {
     rows[0].times.push_back(nanoseconds_a_call([&] { raw(&call); }));
     rows[1].times.push_back(nanoseconds_a_call([&] { fixed.into(y, a, b, c); }));

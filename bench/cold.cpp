@@ -1,14 +1,14 @@
 // Cold compilation of one kernel (speed.md): the first call of relu(matmul(x, w) + b), without a disk cache.
 //   bench_cold          from process start, then again (another kernel) with LLVM loaded
 // Run it in several fresh processes; bench/cold.sh does.
-#include <tenon/tenon.hpp>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
 #include <string>
-#include <unistd.h>
+#include <tenon/tenon.hpp>
 
 using namespace tenon;
 
@@ -40,7 +40,8 @@ double milliseconds(F&& f) {
 
 int main() {
   const double at_main = since_start_milliseconds();
-  const array<f32> x = array<f32>::uniform({32, 784}, 1), w = array<f32>::uniform({784, 10}, 2), b = array<f32>::zeros({10});
+  const array<f32> x = array<f32>::uniform({32, 784}, 1), w = array<f32>::uniform({784, 10}, 2),
+                   b = array<f32>::zeros({10});
   const double first = milliseconds([&] {
     auto f = jit([](tensor<f32, shape<dim("n"), 784>> x, tensor<f32, shape<784, 10>> w,
                     tensor<f32, shape<10>> b) { return relu(matmul(x, w) + b); },
@@ -53,6 +54,8 @@ int main() {
                  {.cache = false});
     array<f32> y = f(x, w, b);
   });
-  std::printf("to main %.0f ms (10 ms steps), first call %.1f ms (bar 60 from process start), once LLVM is loaded %.1f ms (bar 30)\n",
-              at_main, first, second);
+  std::printf(
+      "to main %.0f ms (10 ms steps), first call %.1f ms (bar 60 from process start), once LLVM is loaded %.1f ms (bar "
+      "30)\n",
+      at_main, first, second);
 }

@@ -7,12 +7,18 @@ struct linear {
   param weight, bias;
   linear(std::string name, extent_t in, extent_t out)
       : weight(name + ".weight", f32, {in, out}), bias(name + ".bias", f32, {out}) {}
-  template <tensor_like X> auto operator()(X x) const { return matmul(x, weight) + bias; }
+  template <tensor_like X>
+  auto operator()(X x) const {
+    return matmul(x, weight) + bias;
+  }
 };
 
 struct classifier {
   linear first{"first", 64, 128}, second{"second", 128, 10};
-  template <tensor_like X> auto operator()(X x) const { return softmax(second(relu(first(x)))); }
+  template <tensor_like X>
+  auto operator()(X x) const {
+    return softmax(second(relu(first(x))));
+  }
 };
 
 // Stands in for training: goes to a folder of its own and writes random weights there.
@@ -29,7 +35,7 @@ static void write_weights() {
 int main() {
   write_weights();
 
-  auto weights = load_safetensors("digits.safetensors");        // also load_npz
+  auto weights = load_safetensors("digits.safetensors");  // also load_npz
   auto net = build(classifier{}, signature<tensor<f32, shape<dyn, 64>>>{},
                    {.target = "llvm -mcpu=native", .params = weights, .opt_level = 3});
   array<f32> images = array<f32>::uniform({7, 64}, 1);

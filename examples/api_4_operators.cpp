@@ -8,12 +8,11 @@ inline constexpr auto swish = elementwise("swish", [](auto x) { return x / (1 + 
 int main() {
   // Index notation, checked by the C++ compiler: a free axis that no one binds is an error there.
   auto scores = jit([](tensor<f32, shape<dyn, 64>> q, tensor<f32, shape<dyn, 64>> k) {
-    auto [i, j, d] = axes<"i, j, d">();      // an axis takes its extent from where it indexes; axis<"r", 3> r; states one
+    auto [i, j, d] = axes<"i, j, d">();  // an axis takes its extent from where it indexes; axis<"r", 3> r; states one
     return compute(i, j)[sum(d)(q(i, d) * k(j, d)) / 8.0f];
   });
-  auto same = jit([](tensor<f32, shape<dyn, 64>> q, tensor<f32, shape<dyn, 64>> k) {
-    return einsum<"id,jd->ij">(q, k) / 8.0f;
-  });
+  auto same = jit(
+      [](tensor<f32, shape<dyn, 64>> q, tensor<f32, shape<dyn, 64>> k) { return einsum<"id,jd->ij">(q, k) / 8.0f; });
 
   array<f32> q = array<f32>::uniform({5, 64}, 1), k = array<f32>::uniform({3, 64}, 2);
   print(scores(q, k));

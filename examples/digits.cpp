@@ -2,14 +2,13 @@
 //   digits [folder with digits.safetensors, digits_images.u8, digits_labels.u8]
 // Prints some digits as text with what the network says, the accuracy, and times; from LLVM's code and from the
 // operators as the C++ compiler compiled them. See data/README.md for how the weights were made.
-#include <tenon/tenon.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <tenon/tenon.hpp>
 #include <vector>
 
 using namespace tenon;
@@ -94,7 +93,8 @@ int run(const std::string& folder) {
     throw std::runtime_error(folder + ": " + std::to_string(images.size()) + " bytes of images for " +
                              std::to_string(labels.size()) + " labels");
   array<f32> x = array<f32>::zeros({count, 1, side, side});
-  for (extent_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(images[static_cast<std::size_t>(i)]) / 255.0f;
+  for (extent_t i = 0; i < x.size(); ++i)
+    x.data()[i] = static_cast<float>(images[static_cast<std::size_t>(i)]) / 255.0f;
   const param_set weights = load_safetensors(folder + "/digits.safetensors");
 
   bool shown = false;
@@ -120,7 +120,8 @@ int run(const std::string& folder) {
     const double t64 = microseconds([&] { net.into(many_out, many); });
     std::printf("%-7s accuracy %.1f%% (%d of %d), %.1f us an image at batch 1, %.1f us at batch %d\n", target,
                 100.0 * static_cast<double>(right) / static_cast<double>(count), static_cast<int>(right),
-                static_cast<int>(count), t1, t64 / static_cast<double>(many.dims()[0]), static_cast<int>(many.dims()[0]));
+                static_cast<int>(count), t1, t64 / static_cast<double>(many.dims()[0]),
+                static_cast<int>(many.dims()[0]));
     std::printf("        compile time %.0f ms for 3 batch sizes: %d kernels compiled, %d from disk, %d shared\n",
                 s.compile_seconds * 1e3, static_cast<int>(s.compilations), static_cast<int>(s.disk_hits),
                 static_cast<int>(s.memory_hits));

@@ -27,7 +27,8 @@ explanation doctor() {
   };
   look("processor", [] {
     const codegen::machine_summary m = codegen::summarize("native");
-    return fmt::format("vectors of {} bits, {} registers, fma {}", m.model.vector_bits, m.model.registers, m.fma ? "yes" : "no");
+    return fmt::format("vectors of {} bits, {} registers, fma {}", m.model.vector_bits, m.model.registers,
+                       m.fma ? "yes" : "no");
   });
   look("threads", [] {
     const runtime::thread_limits t = runtime::read_thread_limits();
@@ -40,7 +41,8 @@ explanation doctor() {
     look("code generator", [] {
       const codegen::generator& g = codegen::llvm();
       const codegen::machine m = g.resolve("native");
-      return fmt::format("{}; compiles for {}, L1 {} KiB, L2 {} KiB", g.identity(), m.cpu, m.l1_bytes >> 10, m.l2_bytes >> 10);
+      return fmt::format("{}; compiles for {}, L1 {} KiB, L2 {} KiB", g.identity(), m.cpu, m.l1_bytes >> 10,
+                         m.l2_bytes >> 10);
     });
   } else {
     line("code generator", "not found: " + why + "; kernels come from the disk cache, or use the target 'native'");
@@ -50,12 +52,14 @@ explanation doctor() {
     const runtime::disk_cache c = runtime::disk_cache::from_environment();
     if (c.folder().empty()) return "off: " + c.defect();
     const std::string defect = c.defect();
-    return fmt::format("{}, at most {} MiB{}", c.folder(), c.max_bytes() >> 20, defect.empty() ? "" : ", not used: " + defect);
+    return fmt::format("{}, at most {} MiB{}", c.folder(), c.max_bytes() >> 20,
+                       defect.empty() ? "" : ", not used: " + defect);
   });
   const runtime::loader_statistics l = runtime::loaded();
   line("loaded kernels", fmt::format("{}, {} bytes in {} slabs", l.images, l.bytes, l.slabs));
   line("targets", "llvm, native");
-  for (const char* name : {"TENON_CACHE_DIR", "TENON_CACHE_SIZE", "TENON_NUM_THREADS", "TENON_SPIN_US", "TENON_LLVM_LIBRARY", "TENON_PERF"})
+  for (const char* name : {"TENON_CACHE_DIR", "TENON_CACHE_SIZE", "TENON_NUM_THREADS", "TENON_SPIN_US",
+                           "TENON_LLVM_LIBRARY", "TENON_PERF"})
     if (const auto value = runtime::environment_text(name)) line(name, std::string(*value));
   return explanation(s);
 }

@@ -36,7 +36,7 @@ struct entry {
   std::vector<extent_t> key;
   std::unique_ptr<const compiled_graph> made;
   std::vector<expected_view> views;  // arguments, then results
-  bool plain = true;          // made for arguments without strides
+  bool plain = true;                 // made for arguments without strides
 };
 
 }  // namespace

@@ -109,8 +109,8 @@ graph separate_outputs(const graph& g) {
   for (node_ref& o : r.outputs) {
     const bool shared = o->op->kind == op_kind::leaf && !o->op->compute;
     if (shared || std::ranges::find(taken, o.get()) != taken.end())
-      o = make_node(detail::definition<ops::cast_op>(),
-                    std::make_shared<const cast_attrs>(cast_attrs{o->type.element}), {o}, o->where);
+      o = make_node(detail::definition<ops::cast_op>(), std::make_shared<const cast_attrs>(cast_attrs{o->type.element}),
+                    {o}, o->where);
     taken.push_back(o.get());
   }
   return r;
@@ -132,7 +132,8 @@ class builder {
   }
 
   std::unique_ptr<const compiled_graph> build() {
-    const bool fusing = settings_.target.what == codegen::target_spec::kind::llvm && enabled(settings_, "fuse", fuse_level);
+    const bool fusing =
+        settings_.target.what == codegen::target_spec::kind::llvm && enabled(settings_, "fuse", fuse_level);
     fusion_ = fuse(graph_, fusing, [this](const node& n) { return !strides_.contains(&n); });
     plan_ = plan_memory(graph_, fusion_);
     for (std::size_t i = 0; i < graph_.outputs.size(); ++i) {
@@ -245,7 +246,8 @@ class builder {
       std::vector<node_ref> unused;  // results that nobody reads still need a name in the kernel
       std::vector<const node*> named = results;
       for (std::size_t i = 0; i < named.size() && !g.root->more.empty(); ++i)
-        if (!named[i]) named[i] = unused.emplace_back(make_result(node_ref(g.root), static_cast<int>(i), g.root->where)).get();
+        if (!named[i])
+          named[i] = unused.emplace_back(make_result(node_ref(g.root), static_cast<int>(i), g.root->where)).get();
       computation c = lower(fusion_, g, of_input_, named);
       const schedule::launch launch = schedule::schedule_default(c, machine.model);
       runtime::step s;
@@ -304,7 +306,8 @@ class builder {
           failure = std::current_exception();
         }
     };
-    const std::size_t helpers = std::min<std::size_t>(missing.size(), std::max(1u, std::thread::hardware_concurrency())) - 1;
+    const std::size_t helpers =
+        std::min<std::size_t>(missing.size(), std::max(1u, std::thread::hardware_concurrency())) - 1;
     std::vector<std::thread> threads;
     try {
       for (std::size_t i = 0; i < helpers; ++i) threads.emplace_back(work);
@@ -340,22 +343,26 @@ compile_settings::compile_settings(const compile_options& o)
       context(o.context),
       disk(o.cache ? runtime::disk_cache::from_environment() : runtime::disk_cache()) {
   if (o.opt_level && o.context.opt_level && *o.opt_level != *o.context.opt_level)
-    throw argument_error(fmt::format("options: opt_level is {} and the context's is {}", *o.opt_level, *o.context.opt_level));
-  if (opt_level < 0 || opt_level > 4) throw argument_error(fmt::format("options: opt_level {} is outside 0 to 4", opt_level));
+    throw argument_error(
+        fmt::format("options: opt_level is {} and the context's is {}", *o.opt_level, *o.context.opt_level));
+  if (opt_level < 0 || opt_level > 4)
+    throw argument_error(fmt::format("options: opt_level {} is outside 0 to 4", opt_level));
   auto check = [](const std::vector<std::string>& names, std::string_view list) {
     for (const std::string& n : names)
       if (!is_known(n))
-        throw argument_error(fmt::format("options: {} names no pass: '{}'; known: expand_library, simplify, fold_constants, "
-                                         "legalize, fuse",
-                                         list, n));
+        throw argument_error(
+            fmt::format("options: {} names no pass: '{}'; known: expand_library, simplify, fold_constants, "
+                        "legalize, fuse",
+                        list, n));
   };
   check(context.disabled, "disabled");
   check(context.required, "required");
   for_each_dump_word(context.dump, [&](std::string_view word) {
     if (std::ranges::find(dump_stages, dump_stage(word)) == std::end(dump_stages))
-      throw argument_error(fmt::format("options: dump '{}': '{}' names no stage; known: graph, loop, llvm, asm, each also "
-                                       "with :after",
-                                       context.dump, word));
+      throw argument_error(
+          fmt::format("options: dump '{}': '{}' names no stage; known: graph, loop, llvm, asm, each also "
+                      "with :after",
+                      context.dump, word));
   });
 }
 

@@ -25,8 +25,18 @@ bool is_cheap(const node& n) {
   return !contains(e, [](expr_ref s) {
     if (!s->is(expr_kind::apply)) return false;
     switch (s->op) {
-      case prim::add: case prim::sub: case prim::mul: case prim::min: case prim::max: case prim::neg: case prim::abs:
-      case prim::cast: case prim::select: case prim::logical_and: case prim::logical_or: case prim::logical_not:
+      case prim::add:
+      case prim::sub:
+      case prim::mul:
+      case prim::min:
+      case prim::max:
+      case prim::neg:
+      case prim::abs:
+      case prim::cast:
+      case prim::select:
+      case prim::logical_and:
+      case prim::logical_or:
+      case prim::logical_not:
         return false;
       default:
         return !is_comparison(s->op);
@@ -36,8 +46,8 @@ bool is_cheap(const node& n) {
 
 // Where a node is computed: the loops around it, as the shape they run over, and the reductions they belong to.
 struct context {
-  dims space;            // iteration space; outer loops first
-  bool known = true;     // false: the space is no longer the root's loops in order (after a movement)
+  dims space;         // iteration space; outer loops first
+  bool known = true;  // false: the space is no longer the root's loops in order (after a movement)
   std::set<std::vector<const node*>> passes;  // chains of reductions inside which it is computed
 };
 
@@ -69,7 +79,7 @@ class fuser {
 
   void place(const node& n) {
     if (n.op->kind == op_kind::leaf && !n.op->compute) return;  // a buffer already
-    if (n.op->kind == op_kind::projection) return;               // a buffer of the operand's kernel
+    if (n.op->kind == op_kind::projection) return;              // a buffer of the operand's kernel
     if (n.op->view && viewable(n.operand(0), n)) {
       alias_[&n] = n.operands[0].get();
       stored_.insert(n.operands[0].get());
@@ -168,7 +178,8 @@ class fuser {
     if (u.op->kind == op_kind::reduction) {
       // Inside, the loops are the operand's axes; they extend the outer ones when the reduced axes are the last.
       const dims &in = n.type.shape, &out = u.type.shape;
-      c.known = c.known && out.rank == in.rank && in.rank == c.space.rank && is_prefix(out, in) && is_prefix(out, c.space);
+      c.known =
+          c.known && out.rank == in.rank && in.rank == c.space.rank && is_prefix(out, in) && is_prefix(out, c.space);
       if (c.known) c.space = in;
       std::set<std::vector<const node*>> deeper;
       for (std::vector<const node*> chain : c.passes) {
@@ -210,7 +221,8 @@ class fuser {
       }
     }
     for (const node* n : order_)
-      if (auto r = root_of_.find(n); r != root_of_.end() && r->second != n) f.groups[index[r->second]].inlined.push_back(n);
+      if (auto r = root_of_.find(n); r != root_of_.end() && r->second != n)
+        f.groups[index[r->second]].inlined.push_back(n);
     for (group& g : f.groups) {
       std::unordered_set<const node*> inside(g.inlined.begin(), g.inlined.end()), seen;
       auto read = [&](const node* n) {

@@ -19,8 +19,8 @@ struct group {
   std::vector<const node*> operands;  ///< values read from buffers, in order of first use
 };
 
-/// The groups in an order that respects their dependencies. Nodes that are only another view of a buffer (a reshape of a
-/// contiguous value) are in no group: `alias` maps them to what they view.
+/// The groups in an order that respects their dependencies. Nodes that are only another view of a buffer (a reshape of
+/// a contiguous value) are in no group: `alias` maps them to what they view.
 struct fusion {
   std::vector<group> groups;
   std::unordered_map<const node*, const node*> alias;
@@ -30,7 +30,8 @@ struct fusion {
     return n;
   }
 };
-/// `enabled` false: every operator is a group of its own. `contiguous(input)` says which inputs may be viewed otherwise.
+/// `enabled` false: every operator is a group of its own. `contiguous(input)` says which inputs may be viewed
+/// otherwise.
 fusion fuse(const graph&, bool enabled, const std::function<bool(const node&)>& contiguous);
 
 }  // namespace tenon::ir

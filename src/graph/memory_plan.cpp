@@ -31,7 +31,8 @@ memory_plan plan_memory(const graph& g, const fusion& f) {
     const group& k = f.groups[step];
     if (k.root->more.empty()) add(k.root, step);
     for (const node* o : k.operands) {
-      if (o->op->kind == op_kind::projection && !index.contains(o) && !is_result(o)) add(o, defined.at(o->operands[0].get()));
+      if (o->op->kind == op_kind::projection && !index.contains(o) && !is_result(o))
+        add(o, defined.at(o->operands[0].get()));
       if (auto it = index.find(o); it != index.end()) values[it->second].last = step;
     }
   }

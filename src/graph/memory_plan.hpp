@@ -7,8 +7,8 @@
 namespace tenon::ir {
 
 struct memory_plan {
-  std::int64_t bytes = 0;                                   ///< of the workspace
-  std::unordered_map<const node*, std::int64_t> offset;     ///< of each stored value that is no input, output or constant
+  std::int64_t bytes = 0;                                ///< of the workspace
+  std::unordered_map<const node*, std::int64_t> offset;  ///< of each stored value that is no input, output or constant
 };
 memory_plan plan_memory(const graph&, const fusion&);
 

@@ -39,8 +39,8 @@ native_plan plan_native(const node& n, const std::function<const extent_t*(const
   if (!p.run) {
     std::string types;
     for (const node_ref& o : n.operands) types += (types.empty() ? "" : ", ") + to_string(o->type);
-    throw type_error(
-        fmt::format("{}: no definition for these types; {}; at {}:{}", n.op->name, types, n.where.file(), n.where.line()));
+    throw type_error(fmt::format("{}: no definition for these types; {}; at {}:{}", n.op->name, types, n.where.file(),
+                                 n.where.line()));
   }
   for (const node_ref& o : n.operands) p.in.push_back(described(o->type, strides_of ? strides_of(*o) : nullptr));
   p.out.push_back(described(n.type, nullptr));

@@ -10,8 +10,8 @@
 
 namespace tenon::ir {
 
-class lower_context;   // symbolic compute: src/loop/lower_context.hpp
-class lower_program;   // symbolic program: src/loop/lower_program.hpp
+class lower_context;  // symbolic compute: src/loop/lower_context.hpp
+class lower_program;  // symbolic program: src/loop/lower_program.hpp
 
 /// How an operator takes part in fusion and scheduling; passes ask for this, never for names.
 enum class op_kind : std::uint8_t {

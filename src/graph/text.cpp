@@ -161,7 +161,8 @@ class reader {
       expect(')');
     }
     node_ref n;
-    if (auto known = constants_.find(std::string(attributes)); op == &constant_definition() && known != constants_.end())
+    if (auto known = constants_.find(std::string(attributes));
+        op == &constant_definition() && known != constants_.end())
       n = node_ref(known->second);
     else
       n = make_node(*op, op->attrs->parse(attributes), std::move(operands), std::source_location::current());

@@ -285,8 +285,7 @@ std::int64_t cast_bits(dtype to, dtype from, std::int64_t bits) {
     return cast_bits(to, f32, encode(x));
   }
   if (compute_type(to) != to) {
-    const float x =
-        with_host(from, [&](auto f) { return detail::before_16_bits(decode<decltype(f)>(bits)); });
+    const float x = with_host(from, [&](auto f) { return detail::before_16_bits(decode<decltype(f)>(bits)); });
     return to == f16 ? float16(x).bits : bfloat16(x).bits;
   }
   return with_host(from, [&](auto f) {

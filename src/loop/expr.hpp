@@ -18,7 +18,8 @@ namespace tenon::ir {
 enum class expr_kind : std::uint8_t {
   constant,  ///< payload: the value of an integer or b8 (u64 wraps), the bits of a float (zero-extended)
   variable,  ///< payload: id; a loop's index (i64, at least 0), or the accumulator of a contraction (negative id)
-  symbol,    ///< payload: index into the kernel's symbols; an extent or stride known at the call (i64, at least 0 if extent)
+  symbol,    ///< payload: index into the kernel's symbols; an extent or stride known at the call (i64, at least 0 if
+             ///< extent)
   load,      ///< payload: buffer id; operands: one index per dimension of the buffer, then the mask (b8). Masked off: 0
   apply,     ///< op on operands
   reduce,    ///< payload: reducer; operands: variable, extent, ..., body. Only before lowering to statements

@@ -18,7 +18,8 @@ using stmt_ref = std::shared_ptr<const stmt>;
 enum class loop_kind : std::uint8_t {
   serial,
   parallel,    ///< the outermost loop only: any part of its range may run on any thread
-  vectorized,  ///< `width` lanes at a time; the last ones masked. Body: stores, updates, declarations, loops with uniform bounds
+  vectorized,  ///< `width` lanes at a time; the last ones masked. Body: stores, updates, declarations, loops with
+               ///< uniform bounds
   unrolled,    ///< constant trip count
 };
 

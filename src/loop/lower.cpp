@@ -17,8 +17,8 @@
 namespace tenon::ir {
 namespace {
 
-// Extents up to this stay numbers in the code: windows, small channel counts. Larger ones are symbols, so that one kernel
-// serves many sizes.
+// Extents up to this stay numbers in the code: windows, small channel counts. Larger ones are symbols, so that one
+// kernel serves many sizes.
 constexpr extent_t largest_literal = 8;
 
 class lowering {
@@ -63,7 +63,8 @@ class lowering {
     return s + std::string(group_.root->op->name);
   }
 
-  // Maps of contiguous operands run over fewer, longer axes: neighbours that every value has whole or not at all are one.
+  // Maps of contiguous operands run over fewer, longer axes: neighbours that every value has whole or not at all are
+  // one.
   void collapse_axes() {
     const node& root = *group_.root;
     const int rank = root.type.shape.rank;
@@ -148,14 +149,15 @@ class lowering {
   std::int64_t add_parameter(const node& value, const node& stored, std::string name) {
     std::vector<expr_ref> extents;
     for (extent_t e : shape_of(value)) extents.push_back(extent_expr(e));
-    const std::int64_t id =
-        result_.kernel.add_buffer(std::move(name), value.type.element, scope::parameter, std::move(extents), strides_of(value));
+    const std::int64_t id = result_.kernel.add_buffer(std::move(name), value.type.element, scope::parameter,
+                                                      std::move(extents), strides_of(value));
     result_.parameters.push_back({&value, &stored});
     return id;
   }
   std::int64_t buffer_of(const node& value) {
     const auto [it, fresh] = buffers_.try_emplace(&value, 0);
-    if (fresh) it->second = add_parameter(value, *fusion_.storage(&value), fmt::format("x{}", result_.parameters.size()));
+    if (fresh)
+      it->second = add_parameter(value, *fusion_.storage(&value), fmt::format("x{}", result_.parameters.size()));
     return it->second;
   }
 

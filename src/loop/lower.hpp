@@ -30,8 +30,8 @@ struct computation {
   std::int64_t at_call(expr_ref) const;
 };
 
-/// `strides` gives the element strides of an input that is not contiguous, null else. `results` are the projections of a
-/// root with several results (else unused).
+/// `strides` gives the element strides of an input that is not contiguous, null else. `results` are the projections of
+/// a root with several results (else unused).
 computation lower(const fusion&, const group&, const std::function<const extent_t*(const node&)>& strides,
                   std::span<const node* const> results);
 

@@ -48,7 +48,9 @@ class lower_context {
   sym load_wide_if(sym m, int k, const indices& i) {
     return cast(accumulator_type(in_[k].type), read(k, i, arena_.both(mask_, m.e)));
   }
-  sym load_bits(dtype t, int k, const indices& i) { return wrap(arena_.bitcast(t, arena_.cast(in_[k].type, read(k, i, mask_).e))); }
+  sym load_bits(dtype t, int k, const indices& i) {
+    return wrap(arena_.bitcast(t, arena_.cast(in_[k].type, read(k, i, mask_).e)));
+  }
   /// Whether both are known to be equal.
   bool same(sym a, sym b) const { return a.e == b.e; }
   sym load_mask(int k, const indices& i) { return cast(b8, read(k, i, mask_)); }

@@ -17,9 +17,7 @@ sym lower_program::now(dtype t, std::int64_t buffer, std::span<const expr_ref> a
   return wrap(arena_.load(kernel_.buffers[b].type, b, {}));
 }
 
-sym lower_program::variable::get() const {
-  return program_->now(program_->kernel_.buffers[buffer_].type, buffer_, {});
-}
+sym lower_program::variable::get() const { return program_->now(program_->kernel_.buffers[buffer_].type, buffer_, {}); }
 void lower_program::variable::set(sym v) const {
   kernel& k = program_->kernel_;
   program_->add(make_stmt(ir::store{buffer_, {}, k.make().cast(k.buffers[buffer_].type, v.e), k.make().boolean(true)}));
@@ -75,7 +73,8 @@ void lower_program::branch(sym condition, const std::function<void()>& then, con
 }
 
 lower_program::variable lower_program::local(sym value) {
-  const std::int64_t b = kernel_.add_buffer("t" + std::to_string(kernel_.buffers.size()), value.type(), scope::local, {});
+  const std::int64_t b =
+      kernel_.add_buffer("t" + std::to_string(kernel_.buffers.size()), value.type(), scope::local, {});
   add(make_stmt(declare{b}));
   variable v(this, b);
   v.set(value);

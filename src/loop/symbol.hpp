@@ -14,8 +14,8 @@ struct sym {
   dtype type() const { return e->type; }
   /// A number of the same type as `this`.
   sym like(double v) const {
-    return {arena, is_float(e->type) ? arena->constant(e->type, v)
-                                     : arena->integer(e->type, static_cast<std::int64_t>(v))};
+    return {arena,
+            is_float(e->type) ? arena->constant(e->type, v) : arena->integer(e->type, static_cast<std::int64_t>(v))};
   }
 };
 
@@ -25,8 +25,8 @@ inline sym apply(prim p, sym a, sym b, sym c) { return {a.arena, a.arena->apply(
 inline sym cast(dtype t, sym a) { return {a.arena, a.arena->cast(t, a.e)}; }
 inline sym select(sym c, sym a, sym b) { return apply(prim::select, c, a, b); }
 
-#define TENON_SYM(symbol, p)                                                       \
-  inline sym operator symbol(sym a, sym b) { return apply(prim::p, a, b); }        \
+#define TENON_SYM(symbol, p)                                                           \
+  inline sym operator symbol(sym a, sym b) { return apply(prim::p, a, b); }            \
   inline sym operator symbol(sym a, double b) { return apply(prim::p, a, a.like(b)); } \
   inline sym operator symbol(double a, sym b) { return apply(prim::p, b.like(a), b); }
 TENON_SYM(+, add)
@@ -64,9 +64,9 @@ TENON_SYM_1(bit_not)
 #undef TENON_SYM_1
 #undef TENON_SYM_2
 
-/// Indices, one per dimension; the same interface for symbolic and native ones.
-template <class Index>
-struct index_list {
+    /// Indices, one per dimension; the same interface for symbolic and native ones.
+    template <class Index>
+    struct index_list {
   Index v[dims::max_rank]{};
   int size = 0;
   index_list() = default;

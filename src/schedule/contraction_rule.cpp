@@ -12,7 +12,7 @@ namespace {
 expr_ref without_cast(expr_ref e) { return e->is(prim::cast) ? e->operands[0] : e; }
 
 struct operand {
-  expr_ref value;                        // as it stands in the product
+  expr_ref value;                         // as it stands in the product
   std::vector<expr_ref> axis, reduction;  // strides in elements
 };
 
@@ -61,7 +61,8 @@ class matcher {
   bool columns(product& p, const operand& a, const operand& b) {
     const int rank = static_cast<int>(c_.axes.size());
     for (int j = rank - 1; j >= 0; --j) {
-      if (c_.axes[j].size == 1 || !b.axis[j]->is_constant(1) || !a.axis[j]->is_constant(0) || !stored_densely(j)) continue;
+      if (c_.axes[j].size == 1 || !b.axis[j]->is_constant(1) || !a.axis[j]->is_constant(0) || !stored_densely(j))
+        continue;
       p.a = a;
       p.b = b;
       p.column = j;
@@ -87,8 +88,8 @@ class matcher {
   int loops_ = 0;
 };
 
-// Rows of the register tile by the vectors across it. AVX-512: 12x2 leaves registers for B and broadcasts (measured: 95%
-// of the peak); 16 registers hold 6x2, without fma 4x2.
+// Rows of the register tile by the vectors across it. AVX-512: 12x2 leaves registers for B and broadcasts (measured:
+// 95% of the peak); 16 registers hold 6x2, without fma 4x2.
 int tile_height(const machine_model& m, int vectors) {
   if (m.registers >= 32) return vectors <= 2 ? 12 : 6;
   if (m.vector_bits >= 256) return vectors == 1 ? 10 : 6;

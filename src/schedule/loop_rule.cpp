@@ -36,7 +36,8 @@ class nest {
     if (rank == 0) return inside(0);
     if (outer == 0) return blocks();
     int fused = 1;
-    for (std::int64_t trips = axes_[0]->size; fused < outer && trips < enough_trips; ++fused) trips *= axes_[fused]->size;
+    for (std::int64_t trips = axes_[0]->size; fused < outer && trips < enough_trips; ++fused)
+      trips *= axes_[fused]->size;
     std::vector<expr_ref> extents;
     for (int d = 0; d < fused; ++d) extents.push_back(axes_[d]->extent);
     const fused_loop f = fuse_loops(a_, extents);
@@ -79,15 +80,16 @@ class nest {
     for (expr_ref e : post_order(roots))
       if (e->is(expr_kind::load)) f(e);
   }
-  // Whether a reduction inside the last axis reads its rows with unit stride and the axis with a larger one: then lanes go
-  // along the rows.
+  // Whether a reduction inside the last axis reads its rows with unit stride and the axis with a larger one: then lanes
+  // go along the rows.
   bool rows_are_dense() {
     bool dense = false;
     for (expr_ref r : reductions_) {
       if (level_[r] < static_cast<int>(axes_.size())) continue;
       each_load(r->body(), [&](expr_ref e) {
         if (stride(e, axes_.back()->variable) != -1) return;
-        for (int i = 0; i < r->loops(); ++i) dense |= stride(e, r->loop_variable(i)) == 1 && long_enough(r->loop_extent(i));
+        for (int i = 0; i < r->loops(); ++i)
+          dense |= stride(e, r->loop_variable(i)) == 1 && long_enough(r->loop_extent(i));
       });
     }
     return dense;
@@ -128,8 +130,9 @@ class nest {
     } else {
       const bool vector = vector_axis_ && level + 1 == rank;
       const computation::axis& x = *axes_[static_cast<std::size_t>(level)];
-      list.push_back(make_stmt(loop{x.variable, a_.index(0), x.extent, vector ? loop_kind::vectorized : loop_kind::serial,
-                                    vector ? lanes_ : 1, inside(level + 1)}));
+      list.push_back(
+          make_stmt(loop{x.variable, a_.index(0), x.extent, vector ? loop_kind::vectorized : loop_kind::serial,
+                         vector ? lanes_ : 1, inside(level + 1)}));
     }
     return make_block(std::move(list));
   }

@@ -1,4 +1,5 @@
-// Default schedules: rules over what a computation is (a contraction, row reductions, a map), not templates per operator.
+// Default schedules: rules over what a computation is (a contraction, row reductions, a map), not templates per
+// operator.
 #pragma once
 #include <cstdint>
 

@@ -12,7 +12,8 @@ values positions(dtype t, const shape_t& s, std::int64_t n, bool outside, std::u
   for (real& v : r.v) {
     const auto u = static_cast<std::uint64_t>(static_cast<std::int64_t>(v)) * 0x9E3779B97F4A7C15u >> 33;
     const std::int64_t range = 2 * n + (outside ? 4 : 0);
-    std::int64_t p = range ? static_cast<std::int64_t>(u % static_cast<std::uint64_t>(range)) - n - (outside ? 2 : 0) : 0;
+    std::int64_t p =
+        range ? static_cast<std::int64_t>(u % static_cast<std::uint64_t>(range)) - n - (outside ? 2 : 0) : 0;
     if (t == u8 && p < 0) p = -p;
     if (t == u8 && p == n && !outside) p = 0;
     v = static_cast<real>(p);
@@ -56,8 +57,8 @@ void add_gathers(table& t) {
                  const auto by = [&](column w, shape_t x, shape_t i, int axis, dtype index = i64, bool outside = false,
                                      fill fills = fill::plain, int layout = 0) {
                    const std::int64_t n = x[static_cast<std::size_t>(normal(axis, x.size()))];
-                   c.add(w, "{.axis = " + std::to_string(axis) + "}", {filled(d, x, fills, 131), positions(index, i, n, outside, 132)},
-                         gathered(axis), layout);
+                   c.add(w, "{.axis = " + std::to_string(axis) + "}",
+                         {filled(d, x, fills, 131), positions(index, i, n, outside, 132)}, gathered(axis), layout);
                  };
                  by(column::random, {5, 6}, {7}, 0);
                  by(column::random, {5, 6, 4}, {3, 2}, 1, i32);
@@ -66,11 +67,13 @@ void add_gathers(table& t) {
                  by(column::empty, {5, 6}, {0}, 0);
                  by(column::empty, {0, 6}, {0}, 0);
                  by(column::rank_0, {5}, {}, 0);
-                 c.refused(column::rank_0, "no axis", "", {filled(d, {}, fill::small, 1), positions(i64, {1}, 1, false, 1)});
+                 c.refused(column::rank_0, "no axis", "",
+                           {filled(d, {}, fill::small, 1), positions(i64, {1}, 1, false, 1)});
                  by(column::size_1, {1}, {1}, 0);
                  by(column::odd, {3, 37}, {11}, 1);
                  by(column::odd, {11, 37}, {3}, 0, i32);
-                 for (int layout = 1; layout <= 3; ++layout) by(column::strided, {5, 7}, {3, 3}, 0, i64, false, fill::plain, layout);
+                 for (int layout = 1; layout <= 3; ++layout)
+                   by(column::strided, {5, 7}, {3, 3}, 0, i64, false, fill::plain, layout);
                  if (tenon::is_float(d)) {
                    by(column::nan, {9}, {30}, 0, i64, false, fill::nan);
                    by(column::infinities, {9}, {30}, 0, i64, false, fill::infinities);
@@ -84,20 +87,25 @@ void add_gathers(table& t) {
                  const auto by = [&](column w, shape_t x, shape_t i, int axis, dtype index = i64, bool outside = false,
                                      fill fills = fill::plain, int layout = 0) {
                    const auto a = static_cast<std::size_t>(normal(axis, x.size()));
-                   c.add(w, "{.axis = " + std::to_string(axis) + "}", {filled(d, x, fills, 133), positions(index, i, x[a], outside, 134)},
-                         [=](const std::vector<values>& in) {
-                           values y(d, i);
-                           for_each(i, [&](const shape_t& at) { y.at(at) = chosen(in[0], at, a, in[1].at(at)); });
-                           return one(y);
-                         }, layout);
+                   c.add(
+                       w, "{.axis = " + std::to_string(axis) + "}",
+                       {filled(d, x, fills, 133), positions(index, i, x[a], outside, 134)},
+                       [=](const std::vector<values>& in) {
+                         values y(d, i);
+                         for_each(i, [&](const shape_t& at) { y.at(at) = chosen(in[0], at, a, in[1].at(at)); });
+                         return one(y);
+                       },
+                       layout);
                  };
                  by(column::random, {5, 6}, {7, 6}, 0);
                  by(column::random, {5, 6}, {4, 9}, 1, i32, true);
                  by(column::empty, {5, 6}, {0, 6}, 0);
-                 c.refused(column::rank_0, "no axis", "", {filled(d, {}, fill::small, 1), positions(i64, {}, 1, false, 1)});
+                 c.refused(column::rank_0, "no axis", "",
+                           {filled(d, {}, fill::small, 1), positions(i64, {}, 1, false, 1)});
                  by(column::size_1, {1}, {1}, 0, u8);
                  by(column::odd, {3, 37}, {3, 19}, 1);
-                 for (int layout = 1; layout <= 3; ++layout) by(column::strided, {5, 7}, {5, 3}, 1, i64, false, fill::plain, layout);
+                 for (int layout = 1; layout <= 3; ++layout)
+                   by(column::strided, {5, 7}, {5, 3}, 1, i64, false, fill::plain, layout);
                  if (tenon::is_float(d)) {
                    by(column::nan, {9}, {30}, 0, i64, false, fill::nan);
                    by(column::infinities, {9}, {30}, 0, i64, false, fill::infinities);
@@ -106,11 +114,14 @@ void add_gathers(table& t) {
                  by(column::negative_axis, {4, 5}, {3, 5}, -2);
                  return c;
                }});
-  t.push_back({"embedding", any_type, [](dtype d) {
+  t.push_back({"embedding", any_type,
+               [](dtype d) {
                  cases c;
-                 const auto by = [&](column w, shape_t i, shape_t table, dtype index = i64, fill fills = fill::plain, int layout = 0) {
-                   c.add(w, "", {positions(index, i, table[0], true, 135), filled(d, table, fills, 136)},
-                         [](const std::vector<values>& in) { return gathered(0)({in[1], in[0]}); }, layout);
+                 const auto by = [&](column w, shape_t i, shape_t table, dtype index = i64, fill fills = fill::plain,
+                                     int layout = 0) {
+                   c.add(
+                       w, "", {positions(index, i, table[0], true, 135), filled(d, table, fills, 136)},
+                       [](const std::vector<values>& in) { return gathered(0)({in[1], in[0]}); }, layout);
                  };
                  by(column::random, {4, 3}, {9, 8});
                  by(column::random, {4}, {9, 2, 3}, i32);
@@ -118,26 +129,34 @@ void add_gathers(table& t) {
                  by(column::rank_0, {}, {9, 8});
                  by(column::size_1, {1}, {1, 1}, u8);
                  by(column::odd, {7}, {5, 37});
-                 for (int layout = 1; layout <= 3; ++layout) by(column::strided, {3, 3}, {5, 7}, i64, fill::plain, layout);
+                 for (int layout = 1; layout <= 3; ++layout)
+                   by(column::strided, {3, 3}, {5, 7}, i64, fill::plain, layout);
                  if (tenon::is_float(d)) {
                    by(column::nan, {9}, {5, 3}, i64, fill::nan);
                    by(column::infinities, {9}, {5, 3}, i64, fill::infinities);
                  }
                  c.missing(column::negative_axis, "no axis");
                  return c;
-               }, [](dtype d) { return call{column::random, "", {filled(i64, {2}, fill::small, 1), filled(d, {2, 3}, fill::small, 1)}, {}}; }});
+               },
+               [](dtype d) {
+                 return call{
+                     column::random, "", {filled(i64, {2}, fill::small, 1), filled(d, {2, 3}, fill::small, 1)}, {}};
+               }});
 }
 
 void add_made(table& t) {
   // The type is the result's: there is no operand.
-  t.push_back({"iota", numbers, [](dtype d) {
+  t.push_back({"iota", numbers,
+               [](dtype d) {
                  cases c;
                  const auto by = [&](column w, shape_t to, int axis) {
                    const auto a = static_cast<std::size_t>(normal(axis, to.size()));
                    std::string e;
                    for (std::size_t k = 0; k < to.size(); ++k) e += (k ? "," : "") + std::to_string(to[k]);
-                   c.add(w, "{.type = " + std::string(tenon::name(d)) + ", .to = [" + e + "], .axis = " + std::to_string(axis) + "}", {},
-                         [=](const std::vector<values>&) {
+                   c.add(w,
+                         "{.type = " + std::string(tenon::name(d)) + ", .to = [" + e +
+                             "], .axis = " + std::to_string(axis) + "}",
+                         {}, [=](const std::vector<values>&) {
                            values y(d, to);
                            for_each(to, [&](const shape_t& i) { y.at(i) = static_cast<real>(i[a]); });
                            return one(y);
@@ -154,26 +173,34 @@ void add_made(table& t) {
                  c.refused(column::rank_0, "no axis", "{.type = " + std::string(tenon::name(d)) + ", .to = []}", {});
                  for (const column w : {column::strided, column::nan, column::infinities}) c.missing(w, "no operand");
                  return c;
-               }, [](dtype d) { return call{column::random, "{.to = [3], .type = " + std::string(tenon::name(d)) + "}", {}, {}}; }});
+               },
+               [](dtype d) {
+                 return call{column::random, "{.to = [3], .type = " + std::string(tenon::name(d)) + "}", {}, {}};
+               }});
   t.push_back({"one_hot", integers, [](dtype d) {
                  cases c;
                  const auto by = [&](column w, shape_t in, int depth, int axis, dtype type = f32, int layout = 0) {
                    const auto a = static_cast<std::size_t>(normal(axis, in.size() + 1));
-                   c.add(w, "{.depth = " + std::to_string(depth) + ", .axis = " + std::to_string(axis) + ", .type = " + std::string(tenon::name(type)) + "}",
-                         {positions(d, in, depth, true, 137)}, [=](const std::vector<values>& x) {
-                           shape_t out = in;
-                           out.insert(out.begin() + static_cast<std::ptrdiff_t>(a), depth);
-                           values y(type, out);
-                           for_each(in, [&](const shape_t& i) {
-                             auto p = static_cast<std::int64_t>(x[0].at(i));
-                             if (p < 0) p += depth;
-                             if (p < 0 || p >= depth) return;
-                             shape_t j = i;
-                             j.insert(j.begin() + static_cast<std::ptrdiff_t>(a), p);
-                             y.at(j) = 1;
-                           });
-                           return one(y);
-                         }, layout);
+                   c.add(
+                       w,
+                       "{.depth = " + std::to_string(depth) + ", .axis = " + std::to_string(axis) +
+                           ", .type = " + std::string(tenon::name(type)) + "}",
+                       {positions(d, in, depth, true, 137)},
+                       [=](const std::vector<values>& x) {
+                         shape_t out = in;
+                         out.insert(out.begin() + static_cast<std::ptrdiff_t>(a), depth);
+                         values y(type, out);
+                         for_each(in, [&](const shape_t& i) {
+                           auto p = static_cast<std::int64_t>(x[0].at(i));
+                           if (p < 0) p += depth;
+                           if (p < 0 || p >= depth) return;
+                           shape_t j = i;
+                           j.insert(j.begin() + static_cast<std::ptrdiff_t>(a), p);
+                           y.at(j) = 1;
+                         });
+                         return one(y);
+                       },
+                       layout);
                  };
                  for (const dtype type : types) by(column::random, {4, 5}, 6, 2, type);
                  by(column::random, {4, 5}, 3, 0);

@@ -1,5 +1,5 @@
-// Scalar maps: one function of broadcast operands. Exact functions are computed by C++ in the type itself, the others in
-// long double with a slack in units of the last place.
+// Scalar maps: one function of broadcast operands. Exact functions are computed by C++ in the type itself, the others
+// in long double with a slack in units of the last place.
 #include <cfenv>
 #include <cmath>
 #include <limits>
@@ -166,8 +166,9 @@ dtype to_b8(dtype) { return b8; }
 void add_unary(table& t, const char* name, scalar_fn f, std::function<bool(dtype)> takes, map_shape m = {}) {
   t.push_back({name, std::move(takes), [=](dtype d) { return map_cases(d, f, m); }});
 }
-void add_binary(table& t, const char* name, scalar_fn f, std::function<bool(dtype)> takes,
-                std::function<dtype(dtype)> out = [](dtype d) { return d; }) {
+void add_binary(
+    table& t, const char* name, scalar_fn f, std::function<bool(dtype)> takes,
+    std::function<dtype(dtype)> out = [](dtype d) { return d; }) {
   map_shape m;
   m.operands = 2;
   m.out = std::move(out);
@@ -177,38 +178,56 @@ void add_binary(table& t, const char* name, scalar_fn f, std::function<bool(dtyp
 bool integer_or_boolean(dtype t) { return t == b8 || tenon::is_integer(t); }
 
 void add_arithmetic(table& t) {
-  add_binary(t, "add", exact([](auto a, auto b) { return a + b; },
-                             [](auto a, auto b, dtype) { return static_cast<std::int64_t>(u(a) + u(b)); }), numbers);
-  add_binary(t, "sub", exact([](auto a, auto b) { return a - b; },
-                             [](auto a, auto b, dtype) { return static_cast<std::int64_t>(u(a) - u(b)); }), numbers);
-  add_binary(t, "mul", exact([](auto a, auto b) { return a * b; },
-                             [](auto a, auto b, dtype) { return static_cast<std::int64_t>(u(a) * u(b)); }), numbers);
+  add_binary(t, "add",
+             exact([](auto a, auto b) { return a + b; },
+                   [](auto a, auto b, dtype) { return static_cast<std::int64_t>(u(a) + u(b)); }),
+             numbers);
+  add_binary(t, "sub",
+             exact([](auto a, auto b) { return a - b; },
+                   [](auto a, auto b, dtype) { return static_cast<std::int64_t>(u(a) - u(b)); }),
+             numbers);
+  add_binary(t, "mul",
+             exact([](auto a, auto b) { return a * b; },
+                   [](auto a, auto b, dtype) { return static_cast<std::int64_t>(u(a) * u(b)); }),
+             numbers);
   add_binary(t, "div", exact([](auto a, auto b) { return a / b; }, divided), numbers);
   add_binary(t, "mod", exact([](auto a, auto b) { return std::fmod(a, b); }, modulo), numbers);
-  add_binary(t, "minimum", exact([](auto a, auto b) { return smaller(a, b); },
-                                 [](auto a, auto b, dtype) { return a < b ? a : b; }), numbers);
-  add_binary(t, "maximum", exact([](auto a, auto b) { return larger(a, b); },
-                                 [](auto a, auto b, dtype) { return a > b ? a : b; }), numbers);
-  add_binary(t, "pow",
-             [](std::span<const real> x, dtype d) -> answer {
-               if (tenon::is_integer(d))
-                 return {wrapped(d, power(static_cast<std::int64_t>(x[0]), static_cast<std::int64_t>(x[1]), d))};
-               const real y = std::pow(x[0], x[1]);
-               return {y, std::isfinite(y) ? 4 * ulp(d, rounded(d == f64 ? f64 : f32, y)) : 0};
-             },
+  add_binary(t, "minimum",
+             exact([](auto a, auto b) { return smaller(a, b); }, [](auto a, auto b, dtype) { return a < b ? a : b; }),
              numbers);
-  add_binary(t, "atan2",
-             [](std::span<const real> x, dtype d) -> answer {
-               const real y = std::atan2(x[0], x[1]);
-               return {y, std::isfinite(y) ? 2 * ulp(d, y) : 0};
-             },
-             floats);
-  add_unary(t, "neg", exact([](auto a, auto) { return -a; },
-                            [](auto a, auto, dtype) { return static_cast<std::int64_t>(u{0} - u(a)); }), numbers);
-  add_unary(t, "abs", exact([](auto a, auto) { return std::fabs(a); },
-                            [](auto a, auto, dtype) { return a < 0 ? static_cast<std::int64_t>(u{0} - u(a)) : a; }), numbers);
-  add_unary(t, "sign", exact([](auto a, auto) { return a > 0 ? decltype(a)(1) : a < 0 ? decltype(a)(-1) : a; },
-                             [](auto a, auto, dtype) -> std::int64_t { return (a > 0) - (a < 0); }), numbers);
+  add_binary(t, "maximum",
+             exact([](auto a, auto b) { return larger(a, b); }, [](auto a, auto b, dtype) { return a > b ? a : b; }),
+             numbers);
+  add_binary(
+      t, "pow",
+      [](std::span<const real> x, dtype d) -> answer {
+        if (tenon::is_integer(d))
+          return {wrapped(d, power(static_cast<std::int64_t>(x[0]), static_cast<std::int64_t>(x[1]), d))};
+        const real y = std::pow(x[0], x[1]);
+        return {y, std::isfinite(y) ? 4 * ulp(d, rounded(d == f64 ? f64 : f32, y)) : 0};
+      },
+      numbers);
+  add_binary(
+      t, "atan2",
+      [](std::span<const real> x, dtype d) -> answer {
+        const real y = std::atan2(x[0], x[1]);
+        return {y, std::isfinite(y) ? 2 * ulp(d, y) : 0};
+      },
+      floats);
+  add_unary(t, "neg",
+            exact([](auto a, auto) { return -a; },
+                  [](auto a, auto, dtype) { return static_cast<std::int64_t>(u{0} - u(a)); }),
+            numbers);
+  add_unary(t, "abs",
+            exact([](auto a, auto) { return std::fabs(a); },
+                  [](auto a, auto, dtype) { return a < 0 ? static_cast<std::int64_t>(u{0} - u(a)) : a; }),
+            numbers);
+  add_unary(t, "sign",
+            exact([](auto a, auto) { return a > 0   ? decltype(a)(1)
+                                            : a < 0 ? decltype(a)(-1)
+                                                    : a; },
+                  [](auto a, auto, dtype) -> std::int64_t { return (a > 0) - (a < 0); }),
+            numbers);
 
   const auto bits = [](auto f) { return exact([](auto a, auto) { return a; }, f); };
   add_binary(t, "bit_and", bits([](auto a, auto b, dtype) { return a & b; }), integer_or_boolean);
@@ -217,10 +236,12 @@ void add_arithmetic(table& t) {
   add_unary(t, "bit_not", bits([](auto a, auto, dtype) { return ~a; }), integers);
   add_binary(t, "shift_left", bits([](auto a, auto b, dtype d) {
                return b < 0 || b >= width(d) ? std::int64_t{0} : static_cast<std::int64_t>(u(a) << b);
-             }), integers);
+             }),
+             integers);
   add_binary(t, "shift_right", bits([](auto a, auto b, dtype d) {
                return b < 0 || b >= width(d) ? std::int64_t{a < 0 ? -1 : 0} : a >> b;
-             }), integers);
+             }),
+             integers);
   add_binary(t, "logical_and", bits([](auto a, auto b, dtype) { return a & b; }), booleans);
   add_binary(t, "logical_or", bits([](auto a, auto b, dtype) { return a | b; }), booleans);
   add_binary(t, "logical_xor", bits([](auto a, auto b, dtype) { return a ^ b; }), booleans);
@@ -252,8 +273,10 @@ void add_math(table& t) {
   exactly("reciprocal", [](auto a, auto) { return 1 / a; });
   map_shape test;
   test.out = to_b8;
-  add_unary(t, "isnan", [](std::span<const real> x, dtype) -> answer { return {std::isnan(x[0]) ? 1.0L : 0}; }, floats, test);
-  add_unary(t, "isinf", [](std::span<const real> x, dtype) -> answer { return {std::isinf(x[0]) ? 1.0L : 0}; }, floats, test);
+  add_unary(
+      t, "isnan", [](std::span<const real> x, dtype) -> answer { return {std::isnan(x[0]) ? 1.0L : 0}; }, floats, test);
+  add_unary(
+      t, "isinf", [](std::span<const real> x, dtype) -> answer { return {std::isinf(x[0]) ? 1.0L : 0}; }, floats, test);
   const auto closely = [&](const char* name, real (*f)(real), fill how = fill::plain) {
     map_shape m;
     m.plain = how;
@@ -282,8 +305,10 @@ void add_math(table& t) {
 }
 
 void add_activations(table& t) {
-  add_unary(t, "relu", exact([](auto a, auto) { return larger(a, decltype(a)(0)); },
-                             [](auto a, auto, dtype) { return a > 0 ? a : 0; }), numbers);
+  add_unary(
+      t, "relu",
+      exact([](auto a, auto) { return larger(a, decltype(a)(0)); }, [](auto a, auto, dtype) { return a > 0 ? a : 0; }),
+      numbers);
   const auto put = [&](const char* name, composed_fn f, std::string attrs = "") {
     map_shape m;
     m.attrs = std::move(attrs);
@@ -318,40 +343,65 @@ void add_activations(table& t) {
     const real y = x * larger(0.0L, smaller(1.0L, x / 6 + 0.5L));
     return {y, 4 * e * std::fabs(x) * (std::fabs(x) / 6 + 1)};
   });
-  put("leaky_relu", [](real x, real e) -> answer {
-    const real y = x < 0 ? x * 0.3L : x;
-    return {y, x < 0 ? 2 * e * std::fabs(y) : 0};
-  }, "{.alpha = 0.3}");
-  put("elu", [](real x, real e) -> answer {
-    const real y = x < 0 ? 0.75L * std::expm1(x) : x;
-    return {y, x < 0 ? 5 * e * std::fabs(y) : 0};
-  }, "{.alpha = 0.75}");
-  put("celu", [](real x, real e) -> answer {
-    const real y = keep_nan(x, std::fmax(x, 0.0L) + std::fmin(0.0L, 0.7L * std::expm1(x / 0.7L)));
-    return {y, x < 0 ? e * (6 + std::fabs(x)) * std::fabs(y) : 0};
-  }, "{.alpha = 0.7}");
-  put("hard_sigmoid", [](real x, real e) -> answer {
-    return {larger(0.0L, smaller(1.0L, x * 0.3L + 0.4L)), 3 * e * (std::fabs(x) * 0.3L + 0.4L)};
-  }, "{.alpha = 0.3, .beta = 0.4}");
+  put(
+      "leaky_relu",
+      [](real x, real e) -> answer {
+        const real y = x < 0 ? x * 0.3L : x;
+        return {y, x < 0 ? 2 * e * std::fabs(y) : 0};
+      },
+      "{.alpha = 0.3}");
+  put(
+      "elu",
+      [](real x, real e) -> answer {
+        const real y = x < 0 ? 0.75L * std::expm1(x) : x;
+        return {y, x < 0 ? 5 * e * std::fabs(y) : 0};
+      },
+      "{.alpha = 0.75}");
+  put(
+      "celu",
+      [](real x, real e) -> answer {
+        const real y = keep_nan(x, std::fmax(x, 0.0L) + std::fmin(0.0L, 0.7L * std::expm1(x / 0.7L)));
+        return {y, x < 0 ? e * (6 + std::fabs(x)) * std::fabs(y) : 0};
+      },
+      "{.alpha = 0.7}");
+  put(
+      "hard_sigmoid",
+      [](real x, real e) -> answer {
+        return {larger(0.0L, smaller(1.0L, x * 0.3L + 0.4L)), 3 * e * (std::fabs(x) * 0.3L + 0.4L)};
+      },
+      "{.alpha = 0.3, .beta = 0.4}");
   put("gelu", [](real x, real e) -> answer {
     const real y = x * 0.5L * (1 + std::erf(x * std::sqrt(0.5L)));
     return {y, 4 * e * std::fabs(x)};
   });
   // The other form is a second entry of the same operator.
-  put("gelu", [](real x, real e) -> answer {
-    const real y = x * 0.5L * (1 + std::tanh((x + x * x * x * 0.044715L) * std::sqrt(2 / std::acos(-1.0L))));
-    return {y, 6 * e * std::fabs(x)};
-  }, "{.tanh = true}");
+  put(
+      "gelu",
+      [](real x, real e) -> answer {
+        const real y = x * 0.5L * (1 + std::tanh((x + x * x * x * 0.044715L) * std::sqrt(2 / std::acos(-1.0L))));
+        return {y, 6 * e * std::fabs(x)};
+      },
+      "{.tanh = true}");
   map_shape m;
   m.attrs = "{.at = 2, .otherwise = 5}";
-  add_unary(t, "threshold", exact([](auto a, auto) { return a > 2 ? a : decltype(a)(5); },
-                                  [](auto a, auto, dtype) -> std::int64_t { return a > 2 ? a : 5; }), numbers, m);
+  add_unary(t, "threshold",
+            exact([](auto a, auto) { return a > 2 ? a : decltype(a)(5); },
+                  [](auto a, auto, dtype) -> std::int64_t { return a > 2 ? a : 5; }),
+            numbers, m);
   m.attrs = "{.low = 1, .high = 3}";
-  add_unary(t, "clip", exact([](auto a, auto) { return a < 1 ? decltype(a)(1) : a > 3 ? decltype(a)(3) : a; },
-                             [](auto a, auto, dtype) -> std::int64_t { return a < 1 ? 1 : a > 3 ? 3 : a; }), numbers, m);
+  add_unary(t, "clip",
+            exact([](auto a, auto) { return a < 1   ? decltype(a)(1)
+                                            : a > 3 ? decltype(a)(3)
+                                                    : a; },
+                  [](auto a, auto, dtype) -> std::int64_t { return a < 1   ? 1
+                                                                   : a > 3 ? 3
+                                                                           : a; }),
+            numbers, m);
   m.attrs = "{.high = 2}";
-  add_unary(t, "clip", exact([](auto a, auto) { return a > 2 ? decltype(a)(2) : a; },
-                             [](auto a, auto, dtype) -> std::int64_t { return a > 2 ? 2 : a; }), numbers, m);
+  add_unary(t, "clip",
+            exact([](auto a, auto) { return a > 2 ? decltype(a)(2) : a; },
+                  [](auto a, auto, dtype) -> std::int64_t { return a > 2 ? 2 : a; }),
+            numbers, m);
   add_binary(t, "prelu", exact([](auto a, auto b) { return a < 0 ? a * b : a; }, no_integers), floats);
 }
 
@@ -375,9 +425,20 @@ void add_casts(table& t) {
                    if (tenon::is_float(from)) {
                      // Beyond every integer type, at its borders, and between two 16-bit floats.
                      values edge(from, {14});
-                     const real list[] = {3e38L, -3e38L, 255.5L, 256.0L, -0.9L, 2147483520.0L, 2147483648.0L, -2147483904.0L,
-                                          9223372036854774784.0L, 9223372036854775808.0L, -9223372036854775808.0L, 65519.9L,
-                                          1 + 0x1p-11L + 0x1p-40L, 1 + 0x1p-8L + 0x1p-40L};
+                     const real list[] = {3e38L,
+                                          -3e38L,
+                                          255.5L,
+                                          256.0L,
+                                          -0.9L,
+                                          2147483520.0L,
+                                          2147483648.0L,
+                                          -2147483904.0L,
+                                          9223372036854774784.0L,
+                                          9223372036854775808.0L,
+                                          -9223372036854775808.0L,
+                                          65519.9L,
+                                          1 + 0x1p-11L + 0x1p-40L,
+                                          1 + 0x1p-8L + 0x1p-40L};
                      for (std::size_t i = 0; i < 14; ++i) edge.v[i] = rounded(from, list[i]);
                      own.extra = {edge};
                    } else if (from != b8) {
@@ -386,8 +447,8 @@ void add_casts(table& t) {
                      for (std::size_t i = 0; i < 4; ++i) edge.v[i] = wrapped(from, list[i]);
                      own.extra = {edge};
                    }
-                   return map_cases(from, [=](std::span<const real> x, dtype d) -> answer { return {converted(x[0], d, to)}; },
-                                    own);
+                   return map_cases(
+                       from, [=](std::span<const real> x, dtype d) -> answer { return {converted(x[0], d, to)}; }, own);
                  }});
   }
 }

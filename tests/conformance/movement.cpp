@@ -48,7 +48,8 @@ class movement {
   void operator()(column where, std::string attrs, shape_t in, const reference& r, bool extra = false) {
     c_.add(where, attrs, {filled(type_, in, fill::plain, ++seed_)}, r);
     if (!extra) return;
-    for (int layout = 1; layout <= 3; ++layout) c_.add(column::strided, attrs, {filled(type_, in, fill::plain, ++seed_)}, r, layout);
+    for (int layout = 1; layout <= 3; ++layout)
+      c_.add(column::strided, attrs, {filled(type_, in, fill::plain, ++seed_)}, r, layout);
     if (!tenon::is_float(type_)) return;
     c_.add(column::nan, attrs, {filled(type_, in, fill::nan, ++seed_)}, r);
     c_.add(column::infinities, attrs, {filled(type_, in, fill::infinities, ++seed_)}, r);
@@ -103,7 +104,8 @@ void add_relabels(table& t) {
     m(column::size_1, "", {1, 1}, relabelled({}));
     m(column::odd, "", {1, 37}, relabelled({37}), true);
     m(column::negative_axis, "{.axes = {-1}}", {1, 3, 1}, relabelled({1, 3}));
-    c.refused(column::negative_axis, "an axis of another extent than 1", "{.axes = {-2}}", {filled(d, {1, 3, 1}, fill::small, 1)});
+    c.refused(column::negative_axis, "an axis of another extent than 1", "{.axes = {-2}}",
+              {filled(d, {1, 3, 1}, fill::small, 1)});
   });
   put(t, "unsqueeze", [](movement& m, cases&, dtype) {
     m(column::random, "{.axes = {0,2}}", {4, 5}, relabelled({1, 4, 1, 5}), true);
@@ -120,11 +122,14 @@ void add_permutations(table& t) {
     const auto by = [&](column w, shape_t in, axes order, axes plain, bool extra = false) {
       shape_t out;
       for (int a : plain) out.push_back(in[static_cast<std::size_t>(a)]);
-      m(w, order.empty() ? "" : "{.axes = " + text(order) + "}", in, looked_up(out, [=](const shape_t& i) {
-          shape_t x(i.size());
-          for (std::size_t k = 0; k < i.size(); ++k) x[static_cast<std::size_t>(plain[k])] = i[k];
-          return x;
-        }), extra);
+      m(w, order.empty() ? "" : "{.axes = " + text(order) + "}", in,
+        looked_up(out,
+                  [=](const shape_t& i) {
+                    shape_t x(i.size());
+                    for (std::size_t k = 0; k < i.size(); ++k) x[static_cast<std::size_t>(plain[k])] = i[k];
+                    return x;
+                  }),
+        extra);
     };
     by(column::random, {4, 6, 5}, {}, {0, 2, 1}, true);
     by(column::random, {4, 6, 5}, {2, 0, 1}, {2, 0, 1}, true);
@@ -140,11 +145,14 @@ void add_permutations(table& t) {
     const auto along = [&](column w, shape_t in, axes list, bool extra = false) {
       std::vector<bool> on(in.size(), list.empty());
       for (int a : list) on[static_cast<std::size_t>(normal(a, in.size()))] = true;
-      m(w, list.empty() ? "" : "{.axes = " + text(list) + "}", in, looked_up(in, [=](shape_t i) {
-          for (std::size_t k = 0; k < i.size(); ++k)
-            if (on[k]) i[k] = in[k] - 1 - i[k];
-          return i;
-        }), extra);
+      m(w, list.empty() ? "" : "{.axes = " + text(list) + "}", in,
+        looked_up(in,
+                  [=](shape_t i) {
+                    for (std::size_t k = 0; k < i.size(); ++k)
+                      if (on[k]) i[k] = in[k] - 1 - i[k];
+                    return i;
+                  }),
+        extra);
     };
     along(column::random, {4, 6, 5}, {}, true);
     along(column::random, {4, 6}, {0}, true);
@@ -157,13 +165,15 @@ void add_permutations(table& t) {
   put(t, "roll", [](movement& m, cases& c, dtype d) {
     const auto by = [&](column w, shape_t in, axes shift, axes list, bool extra = false) {
       m(w, "{.shift = " + text(shift) + (list.empty() ? "" : ", .axes = " + text(list)) + "}", in,
-        looked_up(in, [=](shape_t i) {
-          for (std::size_t k = 0; k < shift.size(); ++k) {
-            const auto a = list.empty() ? k : static_cast<std::size_t>(normal(list[k], in.size()));
-            i[a] = ((i[a] - shift[k]) % in[a] + in[a]) % in[a];
-          }
-          return i;
-        }), extra);
+        looked_up(in,
+                  [=](shape_t i) {
+                    for (std::size_t k = 0; k < shift.size(); ++k) {
+                      const auto a = list.empty() ? k : static_cast<std::size_t>(normal(list[k], in.size()));
+                      i[a] = ((i[a] - shift[k]) % in[a] + in[a]) % in[a];
+                    }
+                    return i;
+                  }),
+        extra);
     };
     by(column::random, {4, 6, 5}, {1, -2}, {}, true);
     by(column::random, {4, 6}, {9}, {1}, true);
@@ -178,12 +188,14 @@ void add_permutations(table& t) {
 void add_copies(table& t) {
   put(t, "broadcast_to", [](movement& m, cases& c, dtype) {
     const auto to = [&](column w, shape_t in, shape_t out, std::string given = "", bool extra = false) {
-      m(w, "{.to = " + (given.empty() ? extents_text(out) : given) + "}", in,
-        [=](const std::vector<values>& x) {
-          values y(x[0].type, out);
-          for_each(out, [&](const shape_t& i) { y.at(i) = x[0].broadcast_at(i); });
-          return one(y);
-        }, extra);
+      m(
+          w, "{.to = " + (given.empty() ? extents_text(out) : given) + "}", in,
+          [=](const std::vector<values>& x) {
+            values y(x[0].type, out);
+            for_each(out, [&](const shape_t& i) { y.at(i) = x[0].broadcast_at(i); });
+            return one(y);
+          },
+          extra);
     };
     to(column::random, {4, 1, 5}, {4, 6, 5}, "", true);
     to(column::random, {5}, {5, 5});
@@ -198,10 +210,13 @@ void add_copies(table& t) {
     const auto by = [&](column w, shape_t in, axes repeats, bool extra = false) {
       shape_t out = in;
       for (std::size_t k = 0; k < in.size(); ++k) out[k] *= repeats[k];
-      m(w, "{.repeats = " + text(repeats) + "}", in, looked_up(out, [=](shape_t i) {
-          for (std::size_t k = 0; k < i.size(); ++k) i[k] %= in[k];
-          return i;
-        }), extra);
+      m(w, "{.repeats = " + text(repeats) + "}", in,
+        looked_up(out,
+                  [=](shape_t i) {
+                    for (std::size_t k = 0; k < i.size(); ++k) i[k] %= in[k];
+                    return i;
+                  }),
+        extra);
     };
     by(column::random, {4, 3}, {2, 3}, true);
     by(column::random, {2, 3, 4}, {1, 2, 1});
@@ -218,10 +233,12 @@ void add_copies(table& t) {
       shape_t out = in;
       out[a] *= n;
       m(w, "{.count = " + std::to_string(n) + ", .axis = " + std::to_string(axis) + "}", in,
-        looked_up(out, [=](shape_t i) {
-          i[a] /= n;
-          return i;
-        }), extra);
+        looked_up(out,
+                  [=](shape_t i) {
+                    i[a] /= n;
+                    return i;
+                  }),
+        extra);
     };
     by(column::random, {4, 5}, 3, 0, true);
     by(column::random, {4, 5}, 2, 1);
@@ -241,17 +258,19 @@ void add_copies(table& t) {
         if (k) out[a] += in[k][a];
         x.push_back(filled(d, in[k], how, 31 + k));
       }
-      c.add(w, "{.axis = " + std::to_string(axis) + "}", std::move(x),
-            [=](const std::vector<values>& v) {
-              values y(d, out);
-              for_each(out, [&](shape_t i) {
-                real& to = y.at(i);
-                std::size_t k = 0;
-                for (; i[a] >= v[k].shape[a]; ++k) i[a] -= v[k].shape[a];
-                to = v[k].at(i);
-              });
-              return one(y);
-            }, layout);
+      c.add(
+          w, "{.axis = " + std::to_string(axis) + "}", std::move(x),
+          [=](const std::vector<values>& v) {
+            values y(d, out);
+            for_each(out, [&](shape_t i) {
+              real& to = y.at(i);
+              std::size_t k = 0;
+              for (; i[a] >= v[k].shape[a]; ++k) i[a] -= v[k].shape[a];
+              to = v[k].at(i);
+            });
+            return one(y);
+          },
+          layout);
     };
     join(column::random, {{4, 5}, {3, 5}, {2, 5}}, 0);
     join(column::random, {{4, 5}, {4, 2}}, 1);
@@ -305,7 +324,9 @@ void add_pad_and_slice(table& t) {
   put(t, "pad", [](movement& m, cases& c, dtype d) {
     const auto by = [&](column w, shape_t in, pad_case p, bool extra = false) {
       const bool plain = p.mode == "constant";
-      m(w, "{.before = " + text(p.before) + ", .after = " + text(p.after) + ", .mode = " + p.mode + (plain ? ", .value = 3}" : "}"),
+      m(w,
+        "{.before = " + text(p.before) + ", .after = " + text(p.after) + ", .mode = " + p.mode +
+            (plain ? ", .value = 3}" : "}"),
         in, padded(in, p, d == b8 ? 1 : 3), extra);
     };
     by(column::random, {4, 5}, {"constant", {1, 2}, {3, 0}}, true);
@@ -338,10 +359,12 @@ void add_pad_and_slice(table& t) {
         std::int64_t first = start[k] < 0 ? start[k] + n : start[k], last = stop[k] < 0 ? stop[k] + n : stop[k];
         visited[a].clear();
         if (by > 0) {
-          for (std::int64_t p = std::max<std::int64_t>(first, 0); p < std::min(last, n); p += by) visited[a].push_back(p);
+          for (std::int64_t p = std::max<std::int64_t>(first, 0); p < std::min(last, n); p += by)
+            visited[a].push_back(p);
         } else {
           if (stop[k] == end) last = -1;
-          for (std::int64_t p = std::min(first, n - 1); p > std::max<std::int64_t>(last, -1); p += by) visited[a].push_back(p);
+          for (std::int64_t p = std::min(first, n - 1); p > std::max<std::int64_t>(last, -1); p += by)
+            visited[a].push_back(p);
         }
       }
       shape_t out;
@@ -349,10 +372,13 @@ void add_pad_and_slice(table& t) {
       std::string attrs = "{.start = " + text(start) + ", .stop = " + text(stop);
       if (!step.empty()) attrs += ", .step = " + text(step);
       if (!list.empty()) attrs += ", .axes = " + text(list);
-      m(w, attrs + "}", in, looked_up(out, [=](shape_t i) {
-          for (std::size_t k = 0; k < i.size(); ++k) i[k] = visited[k][static_cast<std::size_t>(i[k])];
-          return i;
-        }), extra);
+      m(w, attrs + "}", in,
+        looked_up(out,
+                  [=](shape_t i) {
+                    for (std::size_t k = 0; k < i.size(); ++k) i[k] = visited[k][static_cast<std::size_t>(i[k])];
+                    return i;
+                  }),
+        extra);
     };
     by(column::random, {8, 9}, {1, 2}, {7, end}, {}, {}, true);
     by(column::random, {8, 9}, {1, 8}, {end, 0}, {2, -3}, {}, true);
@@ -372,20 +398,30 @@ void add_pad_and_slice(table& t) {
 }
 
 void add_bitcast(table& t) {
-  t.push_back({"bitcast", [](dtype d) { return d != b8; }, [](dtype d) {
-                 const dtype to = d == f32 ? i32 : d == i32 ? f32 : d == f64 ? i64 : d == i64 ? f64 : d == f16 ? bf16 : d == bf16 ? f16 : u8;
+  t.push_back({"bitcast", [](dtype d) { return d != b8; },
+               [](dtype d) {
+                 const dtype to = d == f32    ? i32
+                                  : d == i32  ? f32
+                                  : d == f64  ? i64
+                                  : d == i64  ? f64
+                                  : d == f16  ? bf16
+                                  : d == bf16 ? f16
+                                              : u8;
                  cases c;
                  const std::string attrs = "{.to = " + std::string(tenon::name(to)) + "}";
                  const auto by = [&](column w, shape_t s, fill how = fill::plain, int layout = 0) {
-                   c.add(w, attrs, {filled(d, s, how, 77)}, [=](const std::vector<values>& in) {
-                     values y(to, s);
-                     for (std::size_t i = 0; i < y.v.size(); ++i) {
-                       std::byte b[8]{};
-                       encode(d, in[0].v[i], b);
-                       y.v[i] = decode(to, b);
-                     }
-                     return one(y);
-                   }, layout);
+                   c.add(
+                       w, attrs, {filled(d, s, how, 77)},
+                       [=](const std::vector<values>& in) {
+                         values y(to, s);
+                         for (std::size_t i = 0; i < y.v.size(); ++i) {
+                           std::byte b[8]{};
+                           encode(d, in[0].v[i], b);
+                           y.v[i] = decode(to, b);
+                         }
+                         return one(y);
+                       },
+                       layout);
                  };
                  by(column::random, {6, 7});
                  by(column::empty, {0});
@@ -399,7 +435,8 @@ void add_bitcast(table& t) {
                  }
                  c.missing(column::negative_axis, "no axis");
                  return c;
-               }, [](dtype d) { return call{column::random, "{.to = u8}", {filled(d, {2}, fill::small, 1)}, {}}; }});
+               },
+               [](dtype d) { return call{column::random, "{.to = u8}", {filled(d, {2}, fill::small, 1)}, {}}; }});
 }
 
 }  // namespace

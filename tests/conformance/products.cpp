@@ -62,7 +62,8 @@ void add_matmul(table& t) {
                        shape_t x = i, z = i;
                        x[lead + 1] = q;
                        z[lead] = q;
-                       // broadcast_at takes index 0 where a batch axis has one element; the last two axes are never broadcast.
+                       // broadcast_at takes index 0 where a batch axis has one element; the last two axes are never
+                       // broadcast.
                        const auto at = [&](const values& v, const shape_t& j) {
                          shape_t own;
                          const std::size_t skip = j.size() - v.shape.size();
@@ -95,7 +96,8 @@ void add_matmul(table& t) {
                  by(column::empty, {3, 0}, {0, 4});
                  by(column::empty, {0, 3}, {3, 2});
                  by(column::empty, {3, 3}, {3, 0});
-                 c.refused(column::rank_0, "no axis to sum", "", {filled(d, {}, fill::small, 1), filled(d, {}, fill::small, 1)});
+                 c.refused(column::rank_0, "no axis to sum", "",
+                           {filled(d, {}, fill::small, 1), filled(d, {}, fill::small, 1)});
                  by(column::size_1, {1, 1}, {1, 1});
                  by(column::odd, {37, 29}, {29, 43});
                  by(column::odd, {13, 17}, {17, 1});
@@ -114,9 +116,11 @@ void add_matmul(table& t) {
 void add_einsum(table& t) {
   t.push_back({"einsum", numbers, [](dtype d) {
                  cases c;
-                 const auto by = [&](column w, std::string spec, std::vector<shape_t> shapes, fill fills = fill::small, int layout = 0) {
+                 const auto by = [&](column w, std::string spec, std::vector<shape_t> shapes, fill fills = fill::small,
+                                     int layout = 0) {
                    std::vector<values> in;
-                   for (std::size_t k = 0; k < shapes.size(); ++k) in.push_back(filled(d, shapes[k], k ? fill::small : fills, 93 + k));
+                   for (std::size_t k = 0; k < shapes.size(); ++k)
+                     in.push_back(filled(d, shapes[k], k ? fill::small : fills, 93 + k));
                    std::vector<std::string> terms(1);
                    std::string out;
                    const std::size_t arrow = spec.find("->");
@@ -134,35 +138,38 @@ void add_einsum(table& t) {
                      for (auto [ch, n] : uses)
                        if (n == 1) out += ch;
                    }
-                   c.add(w, "{.spec = \"" + spec + "\"}", in, [=](const std::vector<values>& x) {
-                     std::map<char, std::int64_t> extent;
-                     for (std::size_t k = 0; k < terms.size(); ++k)
-                       for (std::size_t i = 0; i < terms[k].size(); ++i) extent[terms[k][i]] = x[k].shape[i];
-                     std::string summed;
-                     for (auto [ch, n] : extent)
-                       if (out.find(ch) == std::string::npos) summed += ch;
-                     shape_t result, inner;
-                     for (char ch : out) result.push_back(extent[ch]);
-                     for (char ch : summed) inner.push_back(extent[ch]);
-                     values y(product_type(d), result);
-                     for_each(result, [&](const shape_t& i) {
-                       running s{d};
-                       for_each(inner, [&](const shape_t& r) {
-                         real f[3] = {1, 1, 1};
-                         for (std::size_t k = 0; k < terms.size(); ++k) {
-                           shape_t j;
-                           for (char ch : terms[k]) {
-                             const std::size_t o = out.find(ch);
-                             j.push_back(o != std::string::npos ? i[o] : r[summed.find(ch)]);
-                           }
-                           f[k] = x[k].at(j);
-                         }
-                         s.add({f[0], f[1], f[2]});
-                       });
-                       s.put(y, i);
-                     });
-                     return one(y);
-                   }, layout);
+                   c.add(
+                       w, "{.spec = \"" + spec + "\"}", in,
+                       [=](const std::vector<values>& x) {
+                         std::map<char, std::int64_t> extent;
+                         for (std::size_t k = 0; k < terms.size(); ++k)
+                           for (std::size_t i = 0; i < terms[k].size(); ++i) extent[terms[k][i]] = x[k].shape[i];
+                         std::string summed;
+                         for (auto [ch, n] : extent)
+                           if (out.find(ch) == std::string::npos) summed += ch;
+                         shape_t result, inner;
+                         for (char ch : out) result.push_back(extent[ch]);
+                         for (char ch : summed) inner.push_back(extent[ch]);
+                         values y(product_type(d), result);
+                         for_each(result, [&](const shape_t& i) {
+                           running s{d};
+                           for_each(inner, [&](const shape_t& r) {
+                             real f[3] = {1, 1, 1};
+                             for (std::size_t k = 0; k < terms.size(); ++k) {
+                               shape_t j;
+                               for (char ch : terms[k]) {
+                                 const std::size_t o = out.find(ch);
+                                 j.push_back(o != std::string::npos ? i[o] : r[summed.find(ch)]);
+                               }
+                               f[k] = x[k].at(j);
+                             }
+                             s.add({f[0], f[1], f[2]});
+                           });
+                           s.put(y, i);
+                         });
+                         return one(y);
+                       },
+                       layout);
                  };
                  by(column::random, "ij,jk->ik", {{4, 7}, {7, 5}});
                  by(column::random, "bik,bjk->bij", {{2, 4, 8}, {2, 5, 8}});
@@ -180,7 +187,8 @@ void add_einsum(table& t) {
                  by(column::size_1, "ij,jk->ik", {{1, 1}, {1, 1}});
                  by(column::odd, "ij,kj->ik", {{13, 17}, {19, 17}});
                  by(column::odd, "bi,bj->bij", {{3, 7}, {3, 37}});
-                 for (int layout = 1; layout <= 4; ++layout) by(column::strided, "ij,jk->ik", {{5, 7}, {7, 9}}, fill::small, layout);
+                 for (int layout = 1; layout <= 4; ++layout)
+                   by(column::strided, "ij,jk->ik", {{5, 7}, {7, 9}}, fill::small, layout);
                  if (tenon::is_float(d)) {
                    by(column::nan, "ij,jk->ik", {{7, 2}, {2, 5}}, fill::nan);
                    by(column::infinities, "ij,jk->ik", {{7, 2}, {2, 5}}, fill::infinities);
@@ -276,46 +284,47 @@ reference spread(dtype d, window v) {
 
 void add_convolution(table& t, int spatial, bool transposed) {
   const std::string name = (transposed ? "conv_transpose" : "conv") + std::to_string(spatial) + "d";
-  t.push_back({name, numbers, [=](dtype d) {
-                 cases c;
-                 const auto times = [&](int v) { return list(static_cast<std::size_t>(spatial), v); };
-                 const auto shaped = [&](std::int64_t a, std::int64_t b, shape_t s) {
-                   shape_t r = {a, b};
-                   r.insert(r.end(), s.begin(), s.begin() + spatial);
-                   return r;
-                 };
-                 // Channels of the operand and of the result; the weights are [out, in / groups] or [in, out / groups].
-                 const auto by = [&](column at, std::int64_t n, int in, int out, shape_t size, shape_t kernel, window v,
-                                     fill fills = fill::small, int layout = 0) {
-                   const shape_t w = transposed ? shaped(in, out / v.groups, kernel) : shaped(out, in / v.groups, kernel);
-                   c.add(at, conv_text(v), {filled(d, shaped(n, in, size), fills, 101), filled(d, w, fill::small, 102)},
-                         transposed ? spread(d, v) : convolved(d, v), layout);
-                 };
-                 by(column::random, 2, 3, 4, {9, 8, 5}, {3, 2, 2}, {});
-                 by(column::random, 2, 4, 6, {9, 8, 5}, {3, 2, 2}, {times(2), times(1), {}, 2});
-                 by(column::random, 1, 3, 3, {9, 9, 7}, {3, 3, 2}, {{}, times(2), times(2), 3});
-                 by(column::random, 1, 8, 16, {6, 6, 4}, {1, 1, 1}, {});
-                 list uneven = times(0);
-                 for (int k = 0; k < spatial; ++k) uneven.push_back(1);
-                 by(column::random, 1, 2, 3, {7, 6, 5}, {2, 2, 2}, {times(1), uneven, times(2), 1});
-                 if (transposed) {
-                   window v{times(3), times(1), times(2), 2, times(1)};
-                   by(column::random, 1, 4, 6, {4, 3, 3}, {3, 3, 2}, v);
-                 }
-                 by(column::empty, 0, 3, 4, {5, 5, 5}, {3, 3, 3}, {});
-                 c.refused(column::rank_0, "no channels", "", {filled(d, {}, fill::small, 1), filled(d, {}, fill::small, 1)});
-                 by(column::size_1, 1, 1, 1, {1, 1, 1}, {1, 1, 1}, {});
-                 by(column::odd, 3, 5, 7, {13, 7, 5}, {3, 3, 3}, {times(2), times(1), {}, 1});
-                 by(column::odd, 1, 3, 19, {37, 5, 3}, {3, 3, 1}, {{}, {}, {}, 1});
-                 for (int layout = 1; layout <= 4; ++layout)
-                   by(column::strided, 2, 3, 4, {7, 6, 4}, {3, 2, 2}, {{}, times(1), {}, 1}, fill::small, layout);
-                 if (tenon::is_float(d)) {
-                   by(column::nan, 1, 2, 3, {9, 4, 3}, {2, 2, 2}, {{}, times(1), {}, 1}, fill::nan);
-                   by(column::infinities, 1, 2, 3, {9, 4, 3}, {2, 2, 2}, {{}, times(1), {}, 1}, fill::infinities);
-                 }
-                 c.missing(column::negative_axis, "no axis");
-                 return c;
-               }});
+  t.push_back(
+      {name, numbers, [=](dtype d) {
+         cases c;
+         const auto times = [&](int v) { return list(static_cast<std::size_t>(spatial), v); };
+         const auto shaped = [&](std::int64_t a, std::int64_t b, shape_t s) {
+           shape_t r = {a, b};
+           r.insert(r.end(), s.begin(), s.begin() + spatial);
+           return r;
+         };
+         // Channels of the operand and of the result; the weights are [out, in / groups] or [in, out / groups].
+         const auto by = [&](column at, std::int64_t n, int in, int out, shape_t size, shape_t kernel, window v,
+                             fill fills = fill::small, int layout = 0) {
+           const shape_t w = transposed ? shaped(in, out / v.groups, kernel) : shaped(out, in / v.groups, kernel);
+           c.add(at, conv_text(v), {filled(d, shaped(n, in, size), fills, 101), filled(d, w, fill::small, 102)},
+                 transposed ? spread(d, v) : convolved(d, v), layout);
+         };
+         by(column::random, 2, 3, 4, {9, 8, 5}, {3, 2, 2}, {});
+         by(column::random, 2, 4, 6, {9, 8, 5}, {3, 2, 2}, {times(2), times(1), {}, 2});
+         by(column::random, 1, 3, 3, {9, 9, 7}, {3, 3, 2}, {{}, times(2), times(2), 3});
+         by(column::random, 1, 8, 16, {6, 6, 4}, {1, 1, 1}, {});
+         list uneven = times(0);
+         for (int k = 0; k < spatial; ++k) uneven.push_back(1);
+         by(column::random, 1, 2, 3, {7, 6, 5}, {2, 2, 2}, {times(1), uneven, times(2), 1});
+         if (transposed) {
+           window v{times(3), times(1), times(2), 2, times(1)};
+           by(column::random, 1, 4, 6, {4, 3, 3}, {3, 3, 2}, v);
+         }
+         by(column::empty, 0, 3, 4, {5, 5, 5}, {3, 3, 3}, {});
+         c.refused(column::rank_0, "no channels", "", {filled(d, {}, fill::small, 1), filled(d, {}, fill::small, 1)});
+         by(column::size_1, 1, 1, 1, {1, 1, 1}, {1, 1, 1}, {});
+         by(column::odd, 3, 5, 7, {13, 7, 5}, {3, 3, 3}, {times(2), times(1), {}, 1});
+         by(column::odd, 1, 3, 19, {37, 5, 3}, {3, 3, 1}, {{}, {}, {}, 1});
+         for (int layout = 1; layout <= 4; ++layout)
+           by(column::strided, 2, 3, 4, {7, 6, 4}, {3, 2, 2}, {{}, times(1), {}, 1}, fill::small, layout);
+         if (tenon::is_float(d)) {
+           by(column::nan, 1, 2, 3, {9, 4, 3}, {2, 2, 2}, {{}, times(1), {}, 1}, fill::nan);
+           by(column::infinities, 1, 2, 3, {9, 4, 3}, {2, 2, 2}, {{}, times(1), {}, 1}, fill::infinities);
+         }
+         c.missing(column::negative_axis, "no axis");
+         return c;
+       }});
 }
 
 enum class pooling { max, sum, average };
@@ -341,7 +350,10 @@ reference pooled(dtype d, pooling how, pool_case p) {
     }
     values y(d, out);
     for_each(out, [&](const shape_t& i) {
-      real best = tenon::is_float(d) ? -std::numeric_limits<real>::infinity() : wrapped(d, d == i32 ? INT32_MIN : d == i64 ? INT64_MIN : 0);
+      real best = tenon::is_float(d) ? -std::numeric_limits<real>::infinity()
+                                     : wrapped(d, d == i32   ? INT32_MIN
+                                                  : d == i64 ? INT64_MIN
+                                                             : 0);
       real sum = 0, magnitude = 0;
       std::int64_t whole = 0;
       int present = 0, counted = 0;
@@ -360,7 +372,9 @@ reference pooled(dtype d, pooling how, pool_case p) {
         const real e = x.at(j);
         best = std::isnan(best) || std::isnan(e) ? std::nanl("") : std::max(best, e);
         sum += e;
-        if (!tenon::is_float(d)) whole = static_cast<std::int64_t>(static_cast<std::uint64_t>(whole) + static_cast<std::uint64_t>(static_cast<std::int64_t>(e)));
+        if (!tenon::is_float(d))
+          whole = static_cast<std::int64_t>(static_cast<std::uint64_t>(whole) +
+                                            static_cast<std::uint64_t>(static_cast<std::int64_t>(e)));
         magnitude += std::fabs(e);
       });
       const real e = epsilon(d) * present;
@@ -378,44 +392,49 @@ reference pooled(dtype d, pooling how, pool_case p) {
 }
 
 void add_pool(table& t, const char* name, pooling how) {
-  t.push_back({name, how == pooling::average ? floats : numbers, [=](dtype d) {
-                 cases c;
-                 const auto by = [&](column w, shape_t in, pool_case p, fill fills = fill::plain, int layout = 0) {
-                   std::string attrs = "{.window = " + text(p.size);
-                   if (!p.stride.empty()) attrs += ", .stride = " + text(p.stride);
-                   if (!p.padding.empty()) attrs += ", .padding = " + text(p.padding);
-                   if (p.include_padding) attrs += ", .count_include_pad = true";
-                   if (p.ceil) attrs += ", .ceil_mode = true";
-                   if (!p.dilation.empty()) attrs += ", .dilation = " + text(p.dilation);
-                   values x = filled(d, in, fills, 111);
-                   if (fills == fill::plain && how == pooling::max && d != u8)
-                     for (real& v : x.v) v = v > 0 && std::isfinite(v) ? -v : v;  // below what padding would be
-                   c.add(w, attrs + "}", {x}, pooled(d, how, p), layout);
-                 };
-                 by(column::random, {2, 3, 9, 8}, {{3, 2}, {2, 2}});
-                 by(column::random, {2, 3, 9, 8}, {{3, 3}, {2, 1}, {1, 1}});
-                 by(column::random, {2, 3, 9, 8}, {{3, 3}, {2, 2}, {1, 1}, {}, true});
-                 by(column::random, {2, 8, 8}, {{3}, {2}, {1}, {}, true, true});
-                 by(column::random, {2, 9, 8}, {{3, 3}, {2, 2}, {1, 0, 2, 1}, {}, false, true});
-                 by(column::random, {4, 12}, {{3}, {}, {}, {2}});
-                 by(column::random, {1, 2, 5, 6, 4}, {{2, 3, 2}, {1, 2, 1}});
-                 by(column::empty, {0, 2, 5}, {{2}});
-                 c.refused(column::rank_0, "no axis for the window", "{.window = {2}}", {filled(d, {}, fill::small, 1)});
-                 by(column::size_1, {1, 1, 1}, {{1}});
-                 by(column::odd, {3, 5, 37}, {{3}, {2}, {1}});
-                 by(column::odd, {7, 19}, {{5, 3}});
-                 for (int layout = 1; layout <= 4; ++layout) by(column::strided, {3, 7, 6}, {{3, 2}, {2, 1}, {1, 0}}, fill::plain, layout);
-                 if (tenon::is_float(d)) {
-                   by(column::nan, {3, 31}, {{3}, {2}, {1}}, fill::nan);
-                   by(column::infinities, {3, 31}, {{3}, {2}, {1}}, fill::infinities);
-                 }
-                 c.missing(column::negative_axis, "no axis");
-                 return c;
-               }, [](dtype d) { return call{column::random, "{.window = {2}}", {filled(d, {2, 3}, fill::small, 1)}, {}}; }});
+  t.push_back(
+      {name, how == pooling::average ? floats : numbers,
+       [=](dtype d) {
+         cases c;
+         const auto by = [&](column w, shape_t in, pool_case p, fill fills = fill::plain, int layout = 0) {
+           std::string attrs = "{.window = " + text(p.size);
+           if (!p.stride.empty()) attrs += ", .stride = " + text(p.stride);
+           if (!p.padding.empty()) attrs += ", .padding = " + text(p.padding);
+           if (p.include_padding) attrs += ", .count_include_pad = true";
+           if (p.ceil) attrs += ", .ceil_mode = true";
+           if (!p.dilation.empty()) attrs += ", .dilation = " + text(p.dilation);
+           values x = filled(d, in, fills, 111);
+           if (fills == fill::plain && how == pooling::max && d != u8)
+             for (real& v : x.v) v = v > 0 && std::isfinite(v) ? -v : v;  // below what padding would be
+           c.add(w, attrs + "}", {x}, pooled(d, how, p), layout);
+         };
+         by(column::random, {2, 3, 9, 8}, {{3, 2}, {2, 2}});
+         by(column::random, {2, 3, 9, 8}, {{3, 3}, {2, 1}, {1, 1}});
+         by(column::random, {2, 3, 9, 8}, {{3, 3}, {2, 2}, {1, 1}, {}, true});
+         by(column::random, {2, 8, 8}, {{3}, {2}, {1}, {}, true, true});
+         by(column::random, {2, 9, 8}, {{3, 3}, {2, 2}, {1, 0, 2, 1}, {}, false, true});
+         by(column::random, {4, 12}, {{3}, {}, {}, {2}});
+         by(column::random, {1, 2, 5, 6, 4}, {{2, 3, 2}, {1, 2, 1}});
+         by(column::empty, {0, 2, 5}, {{2}});
+         c.refused(column::rank_0, "no axis for the window", "{.window = {2}}", {filled(d, {}, fill::small, 1)});
+         by(column::size_1, {1, 1, 1}, {{1}});
+         by(column::odd, {3, 5, 37}, {{3}, {2}, {1}});
+         by(column::odd, {7, 19}, {{5, 3}});
+         for (int layout = 1; layout <= 4; ++layout)
+           by(column::strided, {3, 7, 6}, {{3, 2}, {2, 1}, {1, 0}}, fill::plain, layout);
+         if (tenon::is_float(d)) {
+           by(column::nan, {3, 31}, {{3}, {2}, {1}}, fill::nan);
+           by(column::infinities, {3, 31}, {{3}, {2}, {1}}, fill::infinities);
+         }
+         c.missing(column::negative_axis, "no axis");
+         return c;
+       },
+       [](dtype d) { return call{column::random, "{.window = {2}}", {filled(d, {2, 3}, fill::small, 1)}, {}}; }});
 }
 
 void add_global(table& t, const char* name, pooling how) {
-  t.push_back({name, how == pooling::average ? floats : numbers, [=](dtype d) {
+  t.push_back({name, how == pooling::average ? floats : numbers,
+               [=](dtype d) {
                  cases c;
                  const auto by = [&](column w, shape_t in, fill fills = fill::plain, int layout = 0) {
                    pool_case p;
@@ -435,7 +454,8 @@ void add_global(table& t, const char* name, pooling how) {
                  }
                  c.missing(column::negative_axis, "no axis");
                  return c;
-               }, [](dtype d) { return call{column::random, "", {filled(d, {1, 2, 3}, fill::small, 1)}, {}}; }});
+               },
+               [](dtype d) { return call{column::random, "", {filled(d, {1, 2, 3}, fill::small, 1)}, {}}; }});
 }
 
 }  // namespace

@@ -122,7 +122,8 @@ void put(table& t, const char* name, std::function<bool(dtype)> takes, combined_
   t.push_back({name, std::move(takes), [=](dtype d) {
                  cases c;
                  std::uint64_t seed = 3;
-                 const auto by = [&](column w, shape_t in, axes list, bool keep = false, fill fills = fill::plain, int layout = 0) {
+                 const auto by = [&](column w, shape_t in, axes list, bool keep = false, fill fills = fill::plain,
+                                     int layout = 0) {
                    std::string attrs = list.empty() ? "" : ".axes = " + text(list);
                    if (keep) attrs += attrs.empty() ? ".keep = true" : ", .keep = true";
                    c.add(w, attrs.empty() ? "" : "{" + attrs + "}", {filled(d, in, fills, ++seed)},
@@ -168,7 +169,8 @@ void add_positions(table& t, const char* name, bool largest) {
   t.push_back({name, numbers, [=](dtype d) {
                  cases c;
                  const combined_fn f = [=](const std::vector<real>& x, dtype) { return position(x, largest); };
-                 const auto by = [&](column w, shape_t in, int axis, bool keep = false, fill fills = fill::plain, int layout = 0) {
+                 const auto by = [&](column w, shape_t in, int axis, bool keep = false, fill fills = fill::plain,
+                                     int layout = 0) {
                    values x = filled(d, in, fills, 11 + static_cast<std::uint64_t>(axis + 8));
                    if (fills == fill::small)
                      for (real& v : x.v) v = rounded(d, std::trunc(v));  // ties
@@ -180,12 +182,14 @@ void add_positions(table& t, const char* name, bool largest) {
                  by(column::random, {4, 60}, 1, false, fill::small);
                  by(column::random, {60, 4}, 0, false, fill::small);
                  by(column::empty, {0, 3}, 1);
-                 c.refused(column::empty, "the axis has no elements", "{.axis = 0}", {filled(d, {0, 3}, fill::small, 1)});
+                 c.refused(column::empty, "the axis has no elements", "{.axis = 0}",
+                           {filled(d, {0, 3}, fill::small, 1)});
                  c.refused(column::rank_0, "no axis", "", {filled(d, {}, fill::small, 1)});
                  by(column::size_1, {1, 1}, 1);
                  by(column::odd, {3, 37}, 1, false, fill::small);
                  by(column::odd, {133}, 0);
-                 for (int layout = 1; layout <= 4; ++layout) by(column::strided, {5, 19}, 1, false, fill::small, layout);
+                 for (int layout = 1; layout <= 4; ++layout)
+                   by(column::strided, {5, 19}, 1, false, fill::small, layout);
                  if (tenon::is_float(d)) {
                    by(column::nan, {7, 29}, 1, false, fill::nan);
                    by(column::nan, {2}, 0, false, fill::nan);
@@ -226,7 +230,8 @@ void add_scan(table& t, const char* name, bool products) {
                    std::string attrs = "{.axis = " + std::to_string(axis);
                    if (exclusive) attrs += ", .exclusive = true";
                    if (reverse) attrs += ", .reverse = true";
-                   c.add(w, attrs + "}", {filled(d, in, fills, 23)}, scanned(d, axis, exclusive, reverse, products), layout);
+                   c.add(w, attrs + "}", {filled(d, in, fills, 23)}, scanned(d, axis, exclusive, reverse, products),
+                         layout);
                  };
                  by(column::random, {4, 6, 5}, 1);
                  by(column::random, {4, 6}, 1, true);
@@ -238,7 +243,8 @@ void add_scan(table& t, const char* name, bool products) {
                  by(column::size_1, {1, 1}, 0);
                  by(column::odd, {3, 37}, 1);
                  by(column::odd, {13, 7}, 0);
-                 for (int layout = 1; layout <= 4; ++layout) by(column::strided, {5, 7}, 1, false, false, fill::small, layout);
+                 for (int layout = 1; layout <= 4; ++layout)
+                   by(column::strided, {5, 7}, 1, false, false, fill::small, layout);
                  if (tenon::is_float(d)) {
                    by(column::nan, {3, 9}, 1, false, false, fill::nan);
                    by(column::infinities, {3, 9}, 1, false, false, fill::infinities);
@@ -252,34 +258,39 @@ void add_scan(table& t, const char* name, bool products) {
 void add_top_k(table& t) {
   t.push_back({"top_k", numbers, [](dtype d) {
                  cases c;
-                 const auto by = [&](column w, shape_t in, int k, int axis, bool largest = true, fill fills = fill::small,
-                                     int layout = 0) {
+                 const auto by = [&](column w, shape_t in, int k, int axis, bool largest = true,
+                                     fill fills = fill::small, int layout = 0) {
                    values x = filled(d, in, fills, 41);
                    if (fills == fill::small)
                      for (real& v : x.v) v = rounded(d, std::trunc(v * 2));
                    const auto a = static_cast<std::size_t>(normal(axis, in.size()));
-                   c.add(w, "{.k = " + std::to_string(k) + ", .axis = " + std::to_string(axis) + (largest ? "}" : ", .largest = false}"),
-                         {x}, [=](const std::vector<values>& v) {
-                           shape_t out = in, rest = in;
-                           out[a] = k;
-                           rest[a] = 1;
-                           std::vector<values> y = {values(d, out), values(i64, out)};
-                           for_each(rest, [&](const shape_t& i) {
-                             std::vector<std::pair<real, std::int64_t>> row;
-                             shape_t j = i;
-                             for (j[a] = 0; j[a] < in[a]; ++j[a]) row.emplace_back(v[0].at(j), j[a]);
-                             std::stable_sort(row.begin(), row.end(), [&](const auto& p, const auto& q) {
-                               const bool p_nan = std::isnan(p.first), q_nan = std::isnan(q.first);
-                               if (p_nan || q_nan) return largest ? p_nan && !q_nan : q_nan && !p_nan;
-                               return largest ? p.first > q.first : p.first < q.first;
-                             });
-                             for (j[a] = 0; j[a] < k; ++j[a]) {
-                               y[0].at(j) = row[static_cast<std::size_t>(j[a])].first;
-                               y[1].at(j) = static_cast<real>(row[static_cast<std::size_t>(j[a])].second);
-                             }
+                   c.add(
+                       w,
+                       "{.k = " + std::to_string(k) + ", .axis = " + std::to_string(axis) +
+                           (largest ? "}" : ", .largest = false}"),
+                       {x},
+                       [=](const std::vector<values>& v) {
+                         shape_t out = in, rest = in;
+                         out[a] = k;
+                         rest[a] = 1;
+                         std::vector<values> y = {values(d, out), values(i64, out)};
+                         for_each(rest, [&](const shape_t& i) {
+                           std::vector<std::pair<real, std::int64_t>> row;
+                           shape_t j = i;
+                           for (j[a] = 0; j[a] < in[a]; ++j[a]) row.emplace_back(v[0].at(j), j[a]);
+                           std::stable_sort(row.begin(), row.end(), [&](const auto& p, const auto& q) {
+                             const bool p_nan = std::isnan(p.first), q_nan = std::isnan(q.first);
+                             if (p_nan || q_nan) return largest ? p_nan && !q_nan : q_nan && !p_nan;
+                             return largest ? p.first > q.first : p.first < q.first;
                            });
-                           return y;
-                         }, layout);
+                           for (j[a] = 0; j[a] < k; ++j[a]) {
+                             y[0].at(j) = row[static_cast<std::size_t>(j[a])].first;
+                             y[1].at(j) = static_cast<real>(row[static_cast<std::size_t>(j[a])].second);
+                           }
+                         });
+                         return y;
+                       },
+                       layout);
                  };
                  by(column::random, {4, 12}, 5, 1);
                  by(column::random, {9, 4}, 3, 0, false);
@@ -289,7 +300,8 @@ void add_top_k(table& t) {
                  c.refused(column::rank_0, "no axis", "", {filled(d, {}, fill::small, 1)});
                  by(column::size_1, {1}, 1, 0);
                  by(column::odd, {3, 37}, 7, 1);
-                 for (int layout = 1; layout <= 4; ++layout) by(column::strided, {5, 9}, 3, 1, true, fill::small, layout);
+                 for (int layout = 1; layout <= 4; ++layout)
+                   by(column::strided, {5, 9}, 3, 1, true, fill::small, layout);
                  if (tenon::is_float(d)) {
                    by(column::nan, {3, 9}, 9, 1, true, fill::nan);
                    by(column::nan, {3, 9}, 9, 1, false, fill::nan);
@@ -308,8 +320,10 @@ void add_reductions(table& t) {
   put(t, "mean", numbers, average, fill::small);
   put(t, "max", numbers, [](const auto& x, dtype d) { return extreme(x, d, true); });
   put(t, "min", numbers, [](const auto& x, dtype d) { return extreme(x, d, false); });
-  put(t, "all", booleans, [](const auto& x, dtype) -> answer { return {std::count(x.begin(), x.end(), 0.0L) ? 0.0L : 1.0L}; });
-  put(t, "any", booleans, [](const auto& x, dtype) -> answer { return {std::count(x.begin(), x.end(), 1.0L) ? 1.0L : 0.0L}; });
+  put(t, "all", booleans,
+      [](const auto& x, dtype) -> answer { return {std::count(x.begin(), x.end(), 0.0L) ? 0.0L : 1.0L}; });
+  put(t, "any", booleans,
+      [](const auto& x, dtype) -> answer { return {std::count(x.begin(), x.end(), 1.0L) ? 1.0L : 0.0L}; });
   put(t, "logsumexp", floats, log_sum);
   put(t, "l1_norm", numbers, norm_1);
   put(t, "l2_norm", floats, norm_2);

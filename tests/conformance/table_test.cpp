@@ -1,9 +1,12 @@
-// Every operator and element type against an independent reference, on `llvm` and on `native`: the table operator x type
-// x case. Every cell holds calls that are compared, or a hole with its reason; an operator that is in no row fails.
+// Every operator and element type against an independent reference, on `llvm` and on `native`: the table operator x
+// type x case. Every cell holds calls that are compared, or a hole with its reason; an operator that is in no row
+// fails.
 //
 //   TENON_CONFORMANCE_TARGETS="llvm;native"   the targets, e.g. "llvm -mcpu=x86-64-v2"
 //   TENON_CONFORMANCE_ONLY="conv2d;sum"       these operators alone
 //   TENON_CONFORMANCE_STOP=1                  end at the first call that differs
+#include "table.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -19,7 +22,6 @@
 #include "graph/op_def.hpp"
 #include "ops/leaf.hpp"
 #include "pipeline.hpp"
-#include "table.hpp"
 
 namespace conformance {
 namespace {
@@ -130,7 +132,8 @@ traced trace(const std::string& op, const std::string& attrs, const std::vector<
   REQUIRE_MESSAGE(def, op);
   traced t;
   for (std::size_t k = 0; k < in.size(); ++k)
-    t.inputs.push_back(ir::make_input("x" + std::to_string(number) + "_" + std::to_string(k), in[k].type, dims_of(in[k].shape), here()));
+    t.inputs.push_back(ir::make_input("x" + std::to_string(number) + "_" + std::to_string(k), in[k].type,
+                                      dims_of(in[k].shape), here()));
   const ir::node_ref n = ir::make_node(*def, def->attrs->parse(attrs), t.inputs, here());
   for (int i = 0; i < n->results(); ++i) t.outputs.push_back(ir::make_result(n, i, here()));
   return t;
@@ -154,7 +157,8 @@ std::string difference(const values& want, const buffer& got, error_size& worst)
     }
     if (held) continue;
     char text[200];
-    std::snprintf(text, sizeof text, "element %zu of %zu is %.20Lg, expected %.20Lg (slack %.3Lg)", i, want.v.size(), y, x, off);
+    std::snprintf(text, sizeof text, "element %zu of %zu is %.20Lg, expected %.20Lg (slack %.3Lg)", i, want.v.size(), y,
+                  x, off);
     return text;
   }
   return {};
@@ -206,7 +210,8 @@ class runner {
             ++total.reasons["the type has no NaN or infinity"];
           }
         for (int c = 0; c < columns; ++c)
-          if (!cell[static_cast<std::size_t>(c)]) fail(op + " of " + std::string(name(t)) + ": nothing in the case " + std::string(column_names[c]));
+          if (!cell[static_cast<std::size_t>(c)])
+            fail(op + " of " + std::string(name(t)) + ": nothing in the case " + std::string(column_names[c]));
       }
       for (char c : cell) total.cells += c == '+' || c == '!', total.held_cells += c == '+';
       line += std::string(cell.data(), columns) + " ";
@@ -251,7 +256,8 @@ class runner {
           break;
         }
       for (int k = 0; k < static_cast<int>(c.in.size()) && def; ++k)
-        c.in[static_cast<std::size_t>(k)] = filled(t, c.in[static_cast<std::size_t>(k)].shape, conformance::fill::small, 1);
+        c.in[static_cast<std::size_t>(k)] =
+            filled(t, c.in[static_cast<std::size_t>(k)].shape, conformance::fill::small, 1);
     }
     bool threw = false;
     try {
@@ -317,7 +323,8 @@ class runner {
         values& want = expected.back()[k];
         const ir::value_type& got = made.outputs[k]->type;
         if (!(got == ir::value_type{want.type, dims_of(want.shape)}))
-          wrong[n] = "the type is " + to_string(got) + ", expected " + std::string(name(want.type)) + shape_text(want.shape);
+          wrong[n] =
+              "the type is " + to_string(got) + ", expected " + std::string(name(want.type)) + shape_text(want.shape);
         values room(got.element, shape_t(got.shape.begin(), got.shape.end()));
         for (real& v : room.v) v = got.element == b8 ? 1 : 97;  // stays where nothing is written
         results.push_back(std::make_unique<buffer>(room));
@@ -333,7 +340,8 @@ class runner {
         if (!wrong[n].empty()) continue;
         error_size off;
         wrong[n] = difference(want, *results[r], off);
-        if (wrong[n].empty() && !results[r]->margins_are_whole(want.v.size())) wrong[n] = "memory beside the result is written";
+        if (wrong[n].empty() && !results[r]->margins_are_whole(want.v.size()))
+          wrong[n] = "memory beside the result is written";
         if (want.type == t && (t == f32 || t == f64) && !want.slack.empty()) {
           error_size& w = worst[op][t == f64];
           w = {std::max(w.ulps, off.ulps), std::max(w.share, off.share)};
@@ -376,9 +384,11 @@ TEST_CASE("every operator gives what its reference gives, for every type and cas
   for (const std::string& target : list_of("TENON_CONFORMANCE_TARGETS", {"llvm", "native"})) {
     runner r(target);
     std::printf("target %s. Nine cases a type:", target.c_str());
-    for (const std::string_view c : column_names) std::printf(" %s%s", std::string(c).c_str(), c == column_names[columns - 1] ? "" : ",");
+    for (const std::string_view c : column_names)
+      std::printf(" %s%s", std::string(c).c_str(), c == column_names[columns - 1] ? "" : ",");
     std::printf(
-        "\n+ held, ! differs, t the type is refused, i the type has no NaN or infinity, r the case is refused, - no such "
+        "\n+ held, ! differs, t the type is refused, i the type has no NaN or infinity, r the case is refused, - no "
+        "such "
         "case\n%-18s",
         "");
     for (const dtype d : types) std::printf("%-10s", std::string(name(d)).c_str());
@@ -389,13 +399,14 @@ TEST_CASE("every operator gives what its reference gives, for every type and cas
       const std::string line = r.row(op, entries);
       std::printf("%-18s%s", op.c_str(), line.c_str());
       if (const auto w = r.worst.find(op); w != r.worst.end())
-        for (const error_size& e : w->second) std::printf(e.ulps < 1000 ? " %.2Lf;%.2Lf" : " %.1Lg;%.2Lf", e.ulps, e.share);
+        for (const error_size& e : w->second)
+          std::printf(e.ulps < 1000 ? " %.2Lf;%.2Lf" : " %.1Lg;%.2Lf", e.ulps, e.share);
       std::printf("\n");
       std::fflush(stdout);
     }
     const counts& c = r.total;
-    std::printf("%s: %zu operators, %d cells held of %d, %d calls held of %d, %d holes (%d refusals checked):\n", target.c_str(),
-                by_name.size(), c.held_cells, c.cells, c.held, c.calls, c.holes, c.checked_holes);
+    std::printf("%s: %zu operators, %d cells held of %d, %d calls held of %d, %d holes (%d refusals checked):\n",
+                target.c_str(), by_name.size(), c.held_cells, c.cells, c.held, c.calls, c.holes, c.checked_holes);
     for (const auto& [reason, n] : c.reasons) std::printf("  %5d  %s\n", n, reason.c_str());
     for (const auto& [op, reason] : not_called) std::printf("  not called: %s, %s\n", op.c_str(), reason.c_str());
     CHECK(r.failures() == 0);

@@ -110,7 +110,8 @@ void encode(dtype t, real x, std::byte* to) {
     case f32:
       return put(static_cast<float>(x));
     case bf16:
-      return put(static_cast<std::uint16_t>(std::isnan(x) ? 0x7fc1 : std::bit_cast<std::uint32_t>(static_cast<float>(x)) >> 16));
+      return put(static_cast<std::uint16_t>(std::isnan(x) ? 0x7fc1
+                                                          : std::bit_cast<std::uint32_t>(static_cast<float>(x)) >> 16));
     case f16: {
       const std::uint16_t sign = std::signbit(x) ? 0x8000 : 0;
       const real m = std::fabs(x);
@@ -181,9 +182,10 @@ values filled(dtype t, const shape_t& shape, fill how, std::uint64_t seed) {
       if (is_signed && how != fill::positive && next() % 2) x = -x;
       if (how == fill::plain && pick == 0) {
         const int which = static_cast<int>(next() % 3);
-        x = t == u8 ? (which ? 255 : 128) : which == 0 ? wrapped(t, t == i32 ? INT32_MIN : INT64_MIN)
-                                        : which == 1 ? wrapped(t, t == i32 ? INT32_MAX : INT64_MAX)
-                                                     : wrapped(t, static_cast<std::int64_t>(next()));
+        x = t == u8      ? (which ? 255 : 128)
+            : which == 0 ? wrapped(t, t == i32 ? INT32_MIN : INT64_MIN)
+            : which == 1 ? wrapped(t, t == i32 ? INT32_MAX : INT64_MAX)
+                         : wrapped(t, static_cast<std::int64_t>(next()));
       }
       if (how == fill::positive) x += 1;
     } else {

@@ -1,10 +1,11 @@
 // Each pass before and after, and where it must not fire.
+#include "graph/passes.hpp"
+
 #include <doctest/doctest.h>
 
 #include "graph/fuse.hpp"
 #include "graph/memory_plan.hpp"
 #include "graph/op_def.hpp"
-#include "graph/passes.hpp"
 #include "ops/leaf.hpp"
 #include "tenon/tenon.hpp"
 

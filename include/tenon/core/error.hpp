@@ -36,7 +36,8 @@ class compile_error : public error { using error::error; };
 class resource_error : public error { using error::error; };
 // clang-format on
 
-/// A place in the user's source. Not default-constructible: else `{}` could mean it, and `sum(x, {})` would be ambiguous.
+/// A place in the user's source. Not default-constructible: else `{}` could mean it, and `sum(x, {})` would be
+/// ambiguous.
 struct loc {
   std::source_location at;
   constexpr loc(std::source_location a) : at(a) {}

@@ -35,7 +35,8 @@ struct outcome {
   dims more[max_results - 1]{};  ///< shapes of the results after the first
   bool ok = true;
   text why{};
-  /// `return o.refuse() << "axis " << axis << ...` does not fit a return of outcome: write `o.refuse() << ...; return o;`.
+  /// `return o.refuse() << "axis " << axis << ...` does not fit a return of outcome: write `o.refuse() << ...; return
+  /// o;`.
   constexpr text& refuse() {
     ok = false;
     return why;

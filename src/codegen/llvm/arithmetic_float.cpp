@@ -214,9 +214,11 @@ Value* arithmetic::before_16_bits(Value* x, dtype from) {
   if (from == b8 || size_of(from) < 4 || from == f32) return cast(x, from, f32);
   if (is_integer(from) && size_of(from) == 8) {
     Value *limit = number(x, std::int64_t{1} << 53), *low = number(x, 0xfff);
-    Value* large = is_signed_integer(from) ? b_.CreateOr(b_.CreateICmpSGT(x, limit), b_.CreateICmpSLT(x, b_.CreateNeg(limit)))
-                                           : b_.CreateICmpUGT(x, limit);
-    Value* sticky = b_.CreateSelect(b_.CreateICmpNE(b_.CreateAnd(x, low), number(x, 0)), number(x, 0x800), number(x, 0));
+    Value* large = is_signed_integer(from)
+                       ? b_.CreateOr(b_.CreateICmpSGT(x, limit), b_.CreateICmpSLT(x, b_.CreateNeg(limit)))
+                       : b_.CreateICmpUGT(x, limit);
+    Value* sticky =
+        b_.CreateSelect(b_.CreateICmpNE(b_.CreateAnd(x, low), number(x, 0)), number(x, 0x800), number(x, 0));
     x = b_.CreateSelect(large, b_.CreateOr(b_.CreateAnd(x, b_.CreateNot(low)), sticky), x);
   }
   x = cast(x, from, f64);

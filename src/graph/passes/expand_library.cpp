@@ -15,7 +15,8 @@ graph expand_library(const graph& g) {
       if (n->op->kind == op_kind::projection && n->operand(0).op->kind == op_kind::library) {
         const node& several = n->operand(0);
         any = true;
-        return several.op->expand(several.attrs.get(), several.operands, several.where).at(static_cast<std::size_t>(projected_index(*n)));
+        return several.op->expand(several.attrs.get(), several.operands, several.where)
+            .at(static_cast<std::size_t>(projected_index(*n)));
       }
       if (n->op->kind != op_kind::library || !n->more.empty()) return {};
       any = true;

@@ -8,11 +8,16 @@ namespace {
 bool is_number(const node& n, double v) {
   if (n.op != &constant_definition() || n.type.shape.rank != 0) return false;
   switch (n.type.element) {
-    case f32: return *static_cast<const float*>(constant_of(n).data()) == static_cast<float>(v);
-    case f64: return *static_cast<const double*>(constant_of(n).data()) == v;
-    case i32: return *static_cast<const std::int32_t*>(constant_of(n).data()) == static_cast<std::int32_t>(v);
-    case i64: return *static_cast<const std::int64_t*>(constant_of(n).data()) == static_cast<std::int64_t>(v);
-    default: return false;
+    case f32:
+      return *static_cast<const float*>(constant_of(n).data()) == static_cast<float>(v);
+    case f64:
+      return *static_cast<const double*>(constant_of(n).data()) == v;
+    case i32:
+      return *static_cast<const std::int32_t*>(constant_of(n).data()) == static_cast<std::int32_t>(v);
+    case i64:
+      return *static_cast<const std::int64_t*>(constant_of(n).data()) == static_cast<std::int64_t>(v);
+    default:
+      return false;
   }
 }
 
