@@ -2,8 +2,6 @@
 //   growth [count] [off | on | both]
 // With the disk cache off, and on with a folder of bounded size. Between a fifth of the graphs and the last one
 // resident memory grows by at most 2 MiB, mappings and files by 0.
-#include <malloc.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -60,7 +58,6 @@ void look(const std::string& folder, usage& u) {
     if (e.path().extension() == ".kernel") ++u.files, u.bytes += static_cast<long>(e.file_size(ignored));
 }
 usage now(const std::string& folder) {
-  ::malloc_trim(0);  // what is free and what is in use, not where the allocator keeps it
   usage u;
   u.memory_kib = test::status_of("VmRSS");
   u.mappings = static_cast<long>(test::lines_of("/proc/self/maps").size());
