@@ -18,6 +18,7 @@
 
 #include "codegen/codegen.hpp"
 #include "codegen/identity.hpp"
+#include "compile_claims.hpp"
 #include "graph/memory_plan.hpp"
 #include "graph/native_call.hpp"
 #include "loop/lower.hpp"
@@ -274,20 +275,40 @@ class builder {
       for (std::size_t s : w.steps) out_->run.steps[s].kernel = w.code;
   }
 
-  // From the process, from disk, else compiled; what must be compiled is, in parallel.
+  bool find_loaded(wanted& w) {
+    if (!(w.code = runtime::find_loaded(w.key))) return false;
+    ++out_->report.memory_hits;
+    return true;
+  }
+  // From the process, from disk, else compiled. What another thread compiles now is waited for, when all of our own is
+  // done.
   void obtain(std::vector<wanted>& kernels, const codegen::machine_summary& summary) {
-    std::vector<wanted*> missing;
-    for (wanted& w : kernels) {
-      if ((w.code = runtime::find_loaded(w.key))) {
-        ++out_->report.memory_hits;
-      } else if (auto image = settings_.disk.find(w.key)) {
-        w.code = runtime::load_image(*image);
-        ++out_->report.disk_hits;
-      } else {
-        missing.push_back(&w);
+    std::vector<wanted*> open;
+    for (wanted& w : kernels) open.push_back(&w);
+    while (!open.empty()) {
+      compile_claims claims;
+      std::vector<wanted*> missing, others;
+      for (wanted* w : open) {
+        if (find_loaded(*w)) continue;
+        if (!claims.take(w->key)) {
+          others.push_back(w);
+        } else if (find_loaded(*w)) {  // done between the look and the claim
+        } else if (auto image = settings_.disk.find(w->key)) {
+          w->code = runtime::load_image(*image);
+          ++out_->report.disk_hits;
+        } else {
+          missing.push_back(w);
+        }
       }
+      if (!missing.empty()) compile_all(missing, summary);
+      claims.release();
+      for (const wanted* w : others) compile_claims::wait(w->key);
+      open = std::move(others);
     }
-    if (missing.empty()) return;
+  }
+
+  // In parallel.
+  void compile_all(const std::vector<wanted*>& missing, const codegen::machine_summary& summary) {
     const codegen::generator& generator = codegen::llvm();
     const codegen::machine machine = generator.resolve(settings_.target.cpu);
     std::mutex failure_mutex;

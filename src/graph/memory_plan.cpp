@@ -39,7 +39,8 @@ memory_plan plan_memory(const graph& g, const fusion& f) {
   // Greedy by size: the largest first, each at the lowest offset that is free during its life.
   std::vector<value*> by_size;
   for (value& v : values) by_size.push_back(&v);
-  std::stable_sort(by_size.begin(), by_size.end(), [](value* a, value* b) { return a->bytes > b->bytes; });
+  std::sort(by_size.begin(), by_size.end(),
+            [](value* a, value* b) { return a->bytes != b->bytes ? a->bytes > b->bytes : a < b; });
   memory_plan plan;
   std::vector<value*> placed;  // by offset
   for (value* v : by_size) {

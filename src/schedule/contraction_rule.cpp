@@ -158,9 +158,9 @@ class builder {
     // The longest reduction loop is the innermost: short windows are loops around it.
     std::vector<int> order(static_cast<std::size_t>(p_.sum->loops()));
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
-    std::stable_sort(order.begin(), order.end(), [&](int x, int y) {
-      return c_.at_call(p_.sum->loop_extent(x)) < c_.at_call(p_.sum->loop_extent(y));
-    });
+    auto extent = [&](int x) { return c_.at_call(p_.sum->loop_extent(x)); };
+    std::sort(order.begin(), order.end(),
+              [&](int x, int y) { return std::pair(extent(x), x) < std::pair(extent(y), y); });
     for (int i : order) {
       const expr_ref v = a_.fresh_variable();
       at.emplace_back(p_.sum->loop_variable(i), v);

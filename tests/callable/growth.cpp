@@ -9,18 +9,13 @@
 #include <utility>
 
 #include "callable/children.hpp"
+#include "callable/sanitized.hpp"
 
 using namespace tenon;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool sanitized = true;
-#elif defined(__has_feature)
-constexpr bool sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool sanitized = false;
-#endif
+constexpr bool sanitized = TENON_TEST_SANITIZED;
 
 // Graph number i: its digits to base 6 choose the operators, so no two have the same structure.
 tensor<f32, shape<dyn>> graph_number(tensor<f32, shape<dyn>> x, int i) {

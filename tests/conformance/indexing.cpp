@@ -151,11 +151,9 @@ void add_made(table& t) {
                  cases c;
                  const auto by = [&](column w, shape_t to, int axis) {
                    const auto a = static_cast<std::size_t>(normal(axis, to.size()));
-                   std::string e;
-                   for (std::size_t k = 0; k < to.size(); ++k) e += (k ? "," : "") + std::to_string(to[k]);
                    c.add(w,
-                         "{.type = " + std::string(tenon::name(d)) + ", .to = [" + e +
-                             "], .axis = " + std::to_string(axis) + "}",
+                         "{.type = " + std::string(tenon::name(d)) + ", .to = " + text(to) +
+                             ", .axis = " + std::to_string(axis) + "}",
                          {}, [=](const std::vector<values>&) {
                            values y(d, to);
                            for_each(to, [&](const shape_t& i) { y.at(i) = static_cast<real>(i[a]); });

@@ -8,21 +8,24 @@
 
 namespace conformance {
 
-std::string text(const std::vector<int>& l) {
-  std::string s = "{";
-  for (std::size_t i = 0; i < l.size(); ++i) s += (i ? "," : "") + std::to_string(l[i]);
-  return s + "}";
+namespace {
+template <class List>
+std::string joined(char open, const List& l, char close) {
+  std::string s(1, open);
+  for (std::size_t i = 0; i < l.size(); ++i) {
+    if (i) s += ',';
+    s += std::to_string(l[i]);
+  }
+  s += close;
+  return s;
 }
+}  // namespace
+std::string text(const std::vector<int>& l) { return joined('{', l, '}'); }
+std::string text(const shape_t& l) { return joined('[', l, ']'); }
 
 namespace {
 
 using axes = std::vector<int>;
-
-std::string extents_text(const shape_t& s) {
-  std::string r = "[";
-  for (std::size_t i = 0; i < s.size(); ++i) r += (i ? "," : "") + std::to_string(s[i]);
-  return r + "]";
-}
 
 /// out[i] = in[from(i)].
 reference looked_up(shape_t out, std::function<shape_t(const shape_t&)> from) {
@@ -74,7 +77,7 @@ void put(table& t, const char* name, std::function<void(movement&, cases&, dtype
 void add_relabels(table& t) {
   put(t, "reshape", [](movement& m, cases& c, dtype) {
     const auto to = [&](column w, shape_t in, shape_t out, std::string given = "", bool extra = false) {
-      m(w, "{.to = " + (given.empty() ? extents_text(out) : given) + "}", in, relabelled(out), extra);
+      m(w, "{.to = " + (given.empty() ? text(out) : given) + "}", in, relabelled(out), extra);
     };
     to(column::random, {4, 6, 5}, {8, 15}, "", true);
     to(column::random, {4, 6}, {2, 2, 3, 2});
@@ -189,7 +192,7 @@ void add_copies(table& t) {
   put(t, "broadcast_to", [](movement& m, cases& c, dtype) {
     const auto to = [&](column w, shape_t in, shape_t out, std::string given = "", bool extra = false) {
       m(
-          w, "{.to = " + (given.empty() ? extents_text(out) : given) + "}", in,
+          w, "{.to = " + (given.empty() ? text(out) : given) + "}", in,
           [=](const std::vector<values>& x) {
             values y(x[0].type, out);
             for_each(out, [&](const shape_t& i) { y.at(i) = x[0].broadcast_at(i); });

@@ -278,9 +278,10 @@ void add_top_k(table& t) {
                            std::vector<std::pair<real, std::int64_t>> row;
                            shape_t j = i;
                            for (j[a] = 0; j[a] < in[a]; ++j[a]) row.emplace_back(v[0].at(j), j[a]);
-                           std::stable_sort(row.begin(), row.end(), [&](const auto& p, const auto& q) {
+                           std::sort(row.begin(), row.end(), [&](const auto& p, const auto& q) {
                              const bool p_nan = std::isnan(p.first), q_nan = std::isnan(q.first);
-                             if (p_nan || q_nan) return largest ? p_nan && !q_nan : q_nan && !p_nan;
+                             if (p_nan != q_nan) return largest ? p_nan : q_nan;
+                             if (p_nan || p.first == q.first) return p.second < q.second;
                              return largest ? p.first > q.first : p.first < q.first;
                            });
                            for (j[a] = 0; j[a] < k; ++j[a]) {

@@ -71,8 +71,9 @@ inline bool floats(dtype t) { return tenon::is_float(t); }
 inline bool integers(dtype t) { return tenon::is_integer(t); }
 inline bool booleans(dtype t) { return t == b8; }
 
-/// "{1,2}"
+/// "{1,2}", "[3,4]"
 std::string text(const std::vector<int>&);
+std::string text(const shape_t&);
 inline std::vector<values> one(values v) {
   std::vector<values> r;
   r.push_back(std::move(v));

@@ -51,15 +51,10 @@ std::vector<std::string> list_of(const char* variable, std::vector<std::string> 
   return r;
 }
 
-std::string shape_text(const shape_t& s) {
-  std::string r = "[";
-  for (std::size_t i = 0; i < s.size(); ++i) r += (i ? "," : "") + std::to_string(s[i]);
-  return r + "]";
-}
 std::string describe(const std::string& op, const std::vector<values>& in, const std::string& attrs) {
   std::string r = op + "(";
   for (std::size_t k = 0; k < in.size(); ++k)
-    r += (k ? ", " : "") + std::string(name(in[k].type)) + shape_text(in[k].shape);
+    r.append(k ? ", " : "").append(name(in[k].type)).append(text(in[k].shape));
   return r + ")" + (attrs.empty() ? "" : " " + attrs);
 }
 
@@ -156,10 +151,10 @@ std::string difference(const values& want, const buffer& got, error_size& worst)
                  std::max(worst.share, std::fabs(y - x) / (off + ulp(want.type, rounded(want.type, x)) / 2))};
     }
     if (held) continue;
-    char text[200];
-    std::snprintf(text, sizeof text, "element %zu of %zu is %.20Lg, expected %.20Lg (slack %.3Lg)", i, want.v.size(), y,
+    char line[200];
+    std::snprintf(line, sizeof line, "element %zu of %zu is %.20Lg, expected %.20Lg (slack %.3Lg)", i, want.v.size(), y,
                   x, off);
-    return text;
+    return line;
   }
   return {};
 }
@@ -323,8 +318,7 @@ class runner {
         values& want = expected.back()[k];
         const ir::value_type& got = made.outputs[k]->type;
         if (!(got == ir::value_type{want.type, dims_of(want.shape)}))
-          wrong[n] =
-              "the type is " + to_string(got) + ", expected " + std::string(name(want.type)) + shape_text(want.shape);
+          wrong[n] = "the type is " + to_string(got) + ", expected " + std::string(name(want.type)) + text(want.shape);
         values room(got.element, shape_t(got.shape.begin(), got.shape.end()));
         for (real& v : room.v) v = got.element == b8 ? 1 : 97;  // stays where nothing is written
         results.push_back(std::make_unique<buffer>(room));
