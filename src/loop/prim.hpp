@@ -15,18 +15,15 @@ namespace tenon::ir {
 //  - float to integer casts truncate and saturate, NaN gives 0; integer to integer casts wrap; to b8 is "not equal 0"
 //  - fma rounds once; f16 and bf16 are only loaded, stored and cast: arithmetic happens in f32
 // clang-format off
-#define TENON_PRIMS(X) \
-  X(add, 2) \
-  X(sub, 2) \
-  X(mul, 2) \
-  X(div, 2) X(mod, 2) X(min, 2) X(max, 2) X(pow, 2) X(atan2, 2) X(fma, 3) X(neg, 1) X(abs, 1) X(sign, 1) X(floor, 1) \
-      X(ceil, 1) X(round, 1) X(trunc, 1) X(sqrt, 1) X(rsqrt, 1) X(reciprocal, 1) X(exp, 1) X(exp2, 1) X(expm1, 1) \
-          X(log, 1) X(log2, 1) X(log1p, 1) X(sin, 1) X(cos, 1) X(tan, 1) X(asin, 1) X(acos, 1) X(atan, 1) X(sinh, 1) \
-              X(cosh, 1) X(tanh, 1) X(asinh, 1) X(acosh, 1) X(atanh, 1) X(erf, 1) X(equal, 2) X(not_equal, 2) \
-                  X(less, 2) X(less_equal, 2) X(greater, 2) X(greater_equal, 2) X(logical_and, 2) X(logical_or, 2) \
-                      X(logical_xor, 2) X(logical_not, 1) X(bit_and, 2) X(bit_or, 2) X(bit_xor, 2) X(bit_not, 1) \
-                          X(shift_left, 2) X(shift_right, 2) X(shift_right_logical, 2) X(isnan, 1) X(isinf, 1) \
-                              X(select, 3) X(cast, 1) X(bitcast, 1)
+#define TENON_PRIMS(X)                                                                                              \
+  X(add, 2) X(sub, 2) X(mul, 2) X(div, 2) X(mod, 2) X(min, 2) X(max, 2) X(pow, 2) X(atan2, 2) X(fma, 3)             \
+  X(neg, 1) X(abs, 1) X(sign, 1) X(floor, 1) X(ceil, 1) X(round, 1) X(trunc, 1) X(sqrt, 1) X(rsqrt, 1)              \
+  X(reciprocal, 1) X(exp, 1) X(exp2, 1) X(expm1, 1) X(log, 1) X(log2, 1) X(log1p, 1) X(sin, 1) X(cos, 1)            \
+  X(tan, 1) X(asin, 1) X(acos, 1) X(atan, 1) X(sinh, 1) X(cosh, 1) X(tanh, 1) X(asinh, 1) X(acosh, 1)               \
+  X(atanh, 1) X(erf, 1) X(equal, 2) X(not_equal, 2) X(less, 2) X(less_equal, 2) X(greater, 2)                       \
+  X(greater_equal, 2) X(logical_and, 2) X(logical_or, 2) X(logical_xor, 2) X(logical_not, 1) X(bit_and, 2)          \
+  X(bit_or, 2) X(bit_xor, 2) X(bit_not, 1) X(shift_left, 2) X(shift_right, 2) X(shift_right_logical, 2)             \
+  X(isnan, 1) X(isinf, 1) X(select, 3) X(cast, 1) X(bitcast, 1)
 // clang-format on
 
 enum class prim : std::uint8_t {
