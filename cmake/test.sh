@@ -1,5 +1,5 @@
 #!/bin/sh
-# Everything that a change must pass: sh cmake/test.sh, from any folder. Stops at the first step that fails.
+# Format, stage order and all tests: sh cmake/test.sh, from any folder. Stops at the first step that fails.
 # The steps can be named; these are more than the default: sh cmake/test.sh lint gcc asan tsan tidy
 set -eu
 cd "$(dirname "$0")/.."

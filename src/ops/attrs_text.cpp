@@ -21,7 +21,7 @@ constexpr extent_t printed_elements = 32;
 
 std::uint64_t hashed(std::uint64_t h, std::uint64_t v) { return detail::mix(h, v); }
 
-/// Calls `f` with a pointer to the host type of each element of a constant.
+/// Calls `f` with a value of the host type, the 16-bit floats too.
 template <class F>
 void with_host_type(dtype d, F f) {
   switch (d) {
