@@ -1,11 +1,14 @@
 #!/bin/sh
-# A project of a user's builds and runs against tenon: check_package.sh KIND BUILD COMPILER
+# A project of a user's builds and runs against tenon: check_package.sh KIND BUILD COMPILER TARGET
 # KIND is install (find_package on an installed prefix, moved after the install), tree (find_package on the build folder),
 # pkg-config, or subdirectory (add_subdirectory by FetchContent; compiled as the gcc preset compiles, so ccache has it).
 set -eu
 kind=$1
 build=$2
 compiler=$3
+target=$4
+llvm=ON
+[ "$target" = llvm ] || llvm=OFF
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -25,7 +28,7 @@ project() {
     cat "$folder/log" >&2
     fail "the user's project does not build"
   }
-  "$folder/consumer/consumer" || fail "the user's program fails"
+  "$folder/consumer/consumer" "$target" || fail "the user's program fails"
 }
 
 install_moved() {
@@ -46,10 +49,10 @@ case $kind in
     # shellcheck disable=SC2046 # lists of flags
     "$compiler" "$root/tests/package/consumer.cpp" $(pkg-config --cflags --libs tenon) -o "$folder/consumer" \
       -Wl,-rpath,"$(pkg-config --variable=libdir tenon)" || fail "the user's program does not build"
-    "$folder/consumer" || fail "the user's program fails"
+    "$folder/consumer" "$target" || fail "the user's program fails"
     ;;
   subdirectory)
-    project add_subdirectory "-DTENON_SOURCE=$root" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O2 \
+    project add_subdirectory "-DTENON_SOURCE=$root" "-DTENON_LLVM=$llvm" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O2 \
       -DCMAKE_COMPILE_WARNING_AS_ERROR=ON -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
     ;;
   *) fail "unknown kind" ;;

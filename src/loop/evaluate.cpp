@@ -9,40 +9,23 @@
 #include <type_traits>
 
 #include "core/round_to_odd.hpp"
+#include "core/with_dtype.hpp"
 #include "tenon/core/error.hpp"
 
 namespace tenon::ir {
 namespace {
 
-/// Calls `f` with a value of the host type.
+/// f(host_t<D>{}) for a type D that arithmetic happens in.
 template <class F>
-decltype(auto) with_host(dtype d, F f) {
-  switch (d) {
-    case f64:
-      return f(double{});
-    case f32:
-      return f(float{});
-    case i64:
-      return f(std::int64_t{});
-    case i32:
-      return f(std::int32_t{});
-    case i16:
-      return f(std::int16_t{});
-    case i8:
-      return f(std::int8_t{});
-    case u64:
-      return f(std::uint64_t{});
-    case u32:
-      return f(std::uint32_t{});
-    case u16:
-      return f(std::uint16_t{});
-    case u8:
-      return f(std::uint8_t{});
-    case b8:
-      return f(bool{});
-    default:
+auto with_host(dtype d, F f) {
+  using R = decltype(f(double{}));
+  return detail::with_host_type(d, [&](auto zero) -> R {
+    using T = decltype(zero);
+    if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>)
       throw compile_error(fmt::format("evaluate: there is no arithmetic in {}", name(d)));
-  }
+    else
+      return f(zero);
+  });
 }
 
 template <class T>

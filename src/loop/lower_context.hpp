@@ -42,6 +42,7 @@ class lower_context {
 
   sym load(int k, const indices& i) { return cast(compute_type(in_[k].type), read(k, i, mask_)); }
   sym load_wide(int k, const indices& i) { return cast(accumulator_type(in_[k].type), read(k, i, mask_)); }
+  sym load_term(int k, const indices& i) { return cast(mean_type(in_[k].type), read(k, i, mask_)); }
   sym load_if(sym m, int k, const indices& i, sym otherwise) {
     return select(m, cast(compute_type(in_[k].type), read(k, i, arena_.both(mask_, m.e))), otherwise);
   }
@@ -61,6 +62,7 @@ class lower_context {
   sym highest();
   sym to_index(number n) { return wrap(arena_.index(n.is_integer ? n.integer : static_cast<std::int64_t>(n.real))); }
   sym to_value(sym i) { return cast(compute_type(out_[0].type), i); }
+  sym to_term(sym i) { return cast(mean_type(main_type()), i); }
   sym from_mask(sym m) { return cast(compute_type(out_[0].type), m); }
   sym select(sym m, sym a, sym b) { return ir::select(m, a, b); }
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <system_error>
 
+#include "core/with_dtype.hpp"
 #include "ops/leaf.hpp"
 #include "tenon/core/error.hpp"
 
@@ -21,40 +22,6 @@ constexpr extent_t printed_elements = 32;
 
 std::uint64_t hashed(std::uint64_t h, std::uint64_t v) { return detail::mix(h, v); }
 
-/// Calls `f` with a value of the host type, the 16-bit floats too.
-template <class F>
-void with_host_type(dtype d, F f) {
-  switch (d) {
-    case f64:
-      return f(double{});
-    case f32:
-      return f(float{});
-    case f16:
-      return f(float16{});
-    case bf16:
-      return f(bfloat16{});
-    case i64:
-      return f(std::int64_t{});
-    case i32:
-      return f(std::int32_t{});
-    case i16:
-      return f(std::int16_t{});
-    case i8:
-      return f(std::int8_t{});
-    case u64:
-      return f(std::uint64_t{});
-    case u32:
-      return f(std::uint32_t{});
-    case u16:
-      return f(std::uint16_t{});
-    case u8:
-      return f(std::uint8_t{});
-    case b8:
-      return f(bool{});
-    case any_dtype:
-      break;
-  }
-}
 template <class T>
 inline constexpr bool is_half = std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>;
 
@@ -118,6 +85,20 @@ void print_field(std::string& s, const dims& v) {
   t << v;
   s += t.view();
 }
+void print_wanted(std::string& s, const dims& v) {
+  if (v.any()) return print_field(s, v);
+  detail::text t;
+  t << "[";
+  for (int i = 0; i < v.rank; ++i) {
+    if (i) t << ",";
+    if (v[i] == dyn)
+      t << -1;
+    else
+      t << v[i];
+  }
+  t << "]";
+  s += t.view();
+}
 void print_field(std::string& s, const std::string& v) {
   s += '"';
   for (char c : v) {
@@ -139,7 +120,11 @@ void print_field(std::string& s, const constant_value& v) {
     return;
   }
   s += " {";
-  with_host_type(v.type(), [&](auto zero) {
+  if (v.type() == any_dtype) {  // the default: no constant
+    s += "}";
+    return;
+  }
+  detail::with_host_type(v.type(), [&](auto zero) {
     const auto* p = static_cast<const decltype(zero)*>(v.data());
     for (extent_t i = 0; i < n; ++i) {
       if (i) s += ",";
@@ -296,7 +281,7 @@ extent_t attrs_reader::extent() {
   space();
   const std::size_t start = at_;
   const std::string_view w = word();
-  if (w == "dyn") return dyn;
+  if (w == "dyn" || w == "-1") return dyn;
   if (!w.empty() && w[0] >= '0' && w[0] <= '9') {
     extent_t v = 0;
     const auto r = std::from_chars(w.data(), w.data() + w.size(), v);
@@ -364,7 +349,7 @@ void attrs_reader::read(constant_value& v) {
   for (extent_t e : extents)
     if (n > printed_elements || e > printed_elements || (n *= e) > printed_elements) fail("at most 32 elements");
   expect('{');
-  with_host_type(type, [&](auto zero) {
+  detail::with_host_type(type, [&](auto zero) {
     using T = decltype(zero);
     std::shared_ptr<T[]> data(new T[static_cast<std::size_t>(n ? n : 1)]());
     for (extent_t i = 0; i < n; ++i) {

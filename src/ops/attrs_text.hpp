@@ -10,7 +10,8 @@
 #include "tenon/core/extent.hpp"
 #include "tenon/core/hash.hpp"
 #include "tenon/ops/matmul.hpp"
-#include "tenon/ops/movement.hpp"
+#include "tenon/ops/relabel.hpp"
+#include "tenon/ops/selection.hpp"
 
 namespace tenon::ir {
 
@@ -24,6 +25,8 @@ void print_field(std::string&, dtype);
 void print_field(std::string&, pad_mode);
 void print_field(std::string&, const ints&);
 void print_field(std::string&, const dims&);
+/// Extents that a reshape or broadcast asks for: one that follows from the operand is -1, as users write it.
+void print_wanted(std::string&, const dims&);
 void print_field(std::string&, const std::string&);
 void print_field(std::string&, const einsum_attrs&);
 /// Up to 32 elements in full, else their hash.

@@ -25,7 +25,10 @@ std::vector<std::pair<std::string_view, std::string>> attrs_texts(const A& a) {
   std::vector<std::pair<std::string_view, std::string>> r;
   A::fields(a, [&](std::string_view name, const auto& field) {
     std::string s;
-    print_field(s, field);
+    if constexpr (std::is_same_v<A, extents_attrs>)
+      print_wanted(s, field);
+    else
+      print_field(s, field);
     r.emplace_back(name, std::move(s));
   });
   return r;

@@ -6,6 +6,12 @@
 
 #include "ops/define.hpp"
 
+namespace tenon {
+std::string_view einsum_attrs::view() const {
+  return {spec, static_cast<std::size_t>(size < capacity ? size : capacity)};
+}
+}  // namespace tenon
+
 namespace tenon::ir::native {
 namespace {
 

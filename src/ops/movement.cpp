@@ -1,11 +1,10 @@
-#include "tenon/ops/movement.hpp"
-
 #include <fmt/format.h>
 
 #include "loop/evaluate.hpp"
 #include "ops/copy.hpp"
 #include "ops/define.hpp"
 #include "tenon/core/error.hpp"
+#include "tenon/ops/joining.hpp"
 
 namespace tenon {
 namespace ir::native {
@@ -168,7 +167,8 @@ dims attribute_dims(const extents& e, std::string_view op) {
   return d;
 }
 
-std::vector<slice_attrs> split_slices(const dims& d, int parts, int axis, const loc& w) {
+std::vector<slice_attrs> split_slices(const value_base& x, int parts, int axis, const loc& w) {
+  const dims& d = shape_of(x.node());
   outcome o;
   std::string why;
   const int a = d.any() ? 0 : normal_axis(o, axis, d.rank);
@@ -210,3 +210,16 @@ TENON_DEFINE(reverse_op)
 TENON_DEFINE(tile_op)
 TENON_DEFINE(repeat_op)
 TENON_DEFINE(roll_op)
+
+namespace tenon::detail {
+
+// Behind the definition of concat_op, which it uses.
+node_ref emit_concat(const void* all, std::size_t n, const node_ref& (*node)(const void* all, std::size_t i),
+                     const first_axis_attrs& at, const loc& where) {
+  std::vector<argument> operands;
+  operands.reserve(n);
+  for (std::size_t i = 0; i < n; ++i) operands.push_back({node(all, i).get()});
+  return emit(definition<ops::concat_op>(), &at, operands.data(), static_cast<int>(n), where);
+}
+
+}  // namespace tenon::detail

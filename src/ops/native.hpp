@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/with_dtype.hpp"
 #include "graph/op_def.hpp"
 #include "loop/symbol.hpp"
 #include "ops/number.hpp"
@@ -14,43 +15,12 @@
 
 namespace tenon::ir::native {
 
-template <dtype D>
-using type_c = std::integral_constant<dtype, D>;
+using detail::type_c;
 
 /// f(type_c<D>) for the run-time type; `otherwise` for any_dtype.
 template <class R, class F>
 R with_dtype(dtype d, R otherwise, F f) {
-  switch (d) {
-    case f64:
-      return f(type_c<f64>{});
-    case f32:
-      return f(type_c<f32>{});
-    case f16:
-      return f(type_c<f16>{});
-    case bf16:
-      return f(type_c<bf16>{});
-    case i64:
-      return f(type_c<i64>{});
-    case i32:
-      return f(type_c<i32>{});
-    case i16:
-      return f(type_c<i16>{});
-    case i8:
-      return f(type_c<i8>{});
-    case u64:
-      return f(type_c<u64>{});
-    case u32:
-      return f(type_c<u32>{});
-    case u16:
-      return f(type_c<u16>{});
-    case u8:
-      return f(type_c<u8>{});
-    case b8:
-      return f(type_c<b8>{});
-    case any_dtype:
-      break;
-  }
-  return otherwise;
+  return d == any_dtype ? otherwise : detail::with_dtype(d, f);
 }
 /// The unsigned integer of the same size: movement looks at sizes alone.
 constexpr dtype bits_type(dtype d) {
@@ -232,6 +202,7 @@ class context {
  public:
   using value = num<compute_t<D>>;
   using wide = num<accumulator_t<D>>;
+  using term = num<host_t<mean_type(D)>>;
   using result_value = num<compute_t<O>>;
   using index = extent_t;
   using mask = num<bool>;
@@ -248,6 +219,9 @@ class context {
 
   value load(int k, const indices& i) const { return value(from_stored(at<D>(k, i))); }
   wide load_wide(int k, const indices& i) const { return wide(convert<accumulator_t<D>>(from_stored(at<D>(k, i)))); }
+  term load_term(int k, const indices& i) const {
+    return term(convert<host_t<mean_type(D)>>(from_stored(at<D>(k, i))));
+  }
   value load_if(mask m, int k, const indices& i, value otherwise) const { return m.v ? load(k, i) : otherwise; }
   wide load_wide_if(mask m, int k, const indices& i) const { return m.v ? load_wide(k, i) : wide(accumulator_t<D>(0)); }
   mask load_mask(int k, const indices& i) const { return mask(from_stored(at<b8>(k, i))); }
@@ -263,6 +237,7 @@ class context {
   value highest() const { return identity_of<compute_t<D>>(reducer::min); }
   extent_t to_index(number n) const { return n.is_integer ? n.integer : static_cast<extent_t>(n.real); }
   result_value to_value(extent_t i) const { return result_value(convert<compute_t<O>>(i)); }
+  term to_term(extent_t i) const { return term(convert<host_t<mean_type(D)>>(i)); }
   result_value from_mask(mask m) const { return result_value(convert<compute_t<O>>(m.v)); }
   extent_t select(mask m, extent_t a, extent_t b) const { return m.v ? a : b; }
   template <class T>

@@ -1,5 +1,7 @@
 #include "tenon/ops/pool.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "ops/define.hpp"
@@ -87,6 +89,18 @@ template <>
 struct override_of<ops::avg_pool_op> : pool_override<ops::avg_pool_op, reducer::sum, true> {};
 
 }  // namespace tenon::ir::native
+
+namespace tenon::detail {
+
+void check_pool(std::string_view op, const pool_attrs& at, const dims& x, const loc& where) {
+  if (x.rank < 4 || at.window.size <= x.rank - 2) return;
+  text t;
+  t << x;
+  throw shape_error(fmt::format("{}: a window of rank {} over {} spatial axes; {}; at {}:{}", op, at.window.size,
+                                x.rank - 2, t.view(), where.file(), where.line()));
+}
+
+}  // namespace tenon::detail
 
 TENON_DEFINE(max_pool_op)
 TENON_DEFINE(sum_pool_op)

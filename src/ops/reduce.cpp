@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <type_traits>
 #include <vector>
 
 #include "ops/define.hpp"
@@ -73,7 +74,7 @@ constexpr extent_t block = 512;
 
 template <class Op, reducer R, dtype D, bool Mean>
 void reduce(const native_call& c) {
-  using T = compute_t<D>;
+  using T = std::conditional_t<Mean, host_t<mean_type(D)>, compute_t<D>>;
   using S = stored_t<D>;
   using N = num<T>;
   const auto& at = *static_cast<const typename Op::attrs*>(c.attrs);
@@ -116,9 +117,9 @@ void reduce(const native_call& c) {
         gone.each(gone.n, [&](extent_t r, extent_t) {
           const S* p = in + from + j0 * si + r;
           if (si == 1)
-            for (extent_t j = 0; j < m; ++j) all[j] = combine<R>::of(all[j], N(from_stored(p[j])));
+            for (extent_t j = 0; j < m; ++j) all[j] = combine<R>::of(all[j], N(convert<T>(from_stored(p[j]))));
           else
-            for (extent_t j = 0; j < m; ++j) all[j] = combine<R>::of(all[j], N(from_stored(p[j * si])));
+            for (extent_t j = 0; j < m; ++j) all[j] = combine<R>::of(all[j], N(convert<T>(from_stored(p[j * si]))));
         });
         for (extent_t j = 0; j < m; ++j) out[to + (j0 + j) * so] = result(all[j]);
       }
@@ -131,7 +132,7 @@ void reduce(const native_call& c) {
     N all = first;
     gone.each(std::max(last, 0), [&](extent_t r, extent_t) {
       const S* p = in + from + r;
-      for (extent_t j = 0; j < n; ++j) all = combine<R>::of(all, N(from_stored(p[j * s])));
+      for (extent_t j = 0; j < n; ++j) all = combine<R>::of(all, N(convert<T>(from_stored(p[j * s]))));
     });
     out[to] = result(all);
   });

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/text.hpp"
+#include "core/with_dtype.hpp"
 #include "runtime/philox.hpp"
 #include "tenon/core/error.hpp"
 
@@ -121,14 +122,6 @@ template <int Bits>
 float symmetric(std::uint32_t word) {
   constexpr std::int32_t one = 1 << Bits;
   return static_cast<float>(static_cast<std::int32_t>(word >> (31 - Bits)) - one) / one;
-}
-
-template <class T>
-void generate_integers(const any_view& v, std::uint64_t seed) {
-  generate<T>(v, seed, 1, [](const std::uint32_t* w) {
-    const int k = static_cast<int>(w[0] >> 28);
-    return static_cast<T>(static_cast<T>(-1) < T{0} ? k - 8 : k);
-  });
 }
 
 }  // namespace
@@ -268,39 +261,25 @@ void fill(const any_view& v, const void* value) {
 }
 
 void fill_uniform(const any_view& v, std::uint64_t seed) {
-  switch (v.type) {
-    case f64:
-      return generate<double>(v, seed, 2, [](const std::uint32_t* w) {
+  using word = const std::uint32_t*;
+  with_dtype(v.type, [&](auto t) {
+    constexpr dtype d = decltype(t)::value;
+    using T = host_t<d>;
+    if constexpr (d == f64)
+      generate<T>(v, seed, 2, [](word w) {
         const std::uint64_t k = ((std::uint64_t{w[0]} << 32) | w[1]) >> 11;
         return static_cast<double>(static_cast<std::int64_t>(k) - (std::int64_t{1} << 52)) * 0x1p-52;
       });
-    case f32:
-      return generate<float>(v, seed, 1, [](const std::uint32_t* w) { return symmetric<23>(w[0]); });
-    case f16:
-      return generate<float16>(v, seed, 1, [](const std::uint32_t* w) { return float16(symmetric<10>(w[0])); });
-    case bf16:
-      return generate<bfloat16>(v, seed, 1, [](const std::uint32_t* w) { return bfloat16(symmetric<7>(w[0])); });
-    case b8:
-      return generate<bool>(v, seed, 1, [](const std::uint32_t* w) { return (w[0] >> 31) != 0; });
-    case i64:
-      return generate_integers<std::int64_t>(v, seed);
-    case i32:
-      return generate_integers<std::int32_t>(v, seed);
-    case i16:
-      return generate_integers<std::int16_t>(v, seed);
-    case i8:
-      return generate_integers<std::int8_t>(v, seed);
-    case u64:
-      return generate_integers<std::uint64_t>(v, seed);
-    case u32:
-      return generate_integers<std::uint32_t>(v, seed);
-    case u16:
-      return generate_integers<std::uint16_t>(v, seed);
-    case u8:
-      return generate_integers<std::uint8_t>(v, seed);
-    case any_dtype:
-      break;
-  }
+    else if constexpr (is_float(d))
+      generate<T>(v, seed, 1, [](word w) { return T(symmetric < d == f32 ? 23 : d == f16 ? 10 : 7 > (w[0])); });
+    else if constexpr (d == b8)
+      generate<T>(v, seed, 1, [](word w) { return (w[0] >> 31) != 0; });
+    else
+      generate<T>(v, seed, 1, [](word w) {
+        const int k = static_cast<int>(w[0] >> 28);
+        return static_cast<T>(is_signed_integer(d) ? k - 8 : k);
+      });
+  });
 }
 
 void copy_into(const array_storage& to, const any_view& from, const char* what) {

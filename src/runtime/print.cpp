@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <type_traits>
 
 #include "core/text.hpp"
+#include "core/with_dtype.hpp"
 #include "tenon/core/error.hpp"
 
 namespace tenon {
@@ -111,47 +113,26 @@ std::vector<std::string> format_floats(const std::vector<double>& values, dtype 
 }
 
 double load_float(const char* p, dtype type) {
-  const auto load = [&](auto x) {
+  return with_host_type(type, [&](auto x) -> double {
     std::memcpy(&x, p, sizeof x);
-    return x;
-  };
-  switch (type) {
-    case f64:
-      return load(0.0);
-    case f32:
-      return load(0.0f);
-    case f16:
-      return static_cast<float>(load(float16{}));
-    default:
-      return static_cast<float>(load(bfloat16{}));
-  }
+    if constexpr (std::is_arithmetic_v<decltype(x)>)
+      return static_cast<double>(x);
+    else
+      return static_cast<float>(x);
+  });
 }
 
 std::string load_integer(const char* p, dtype type) {
-  const auto load = [&](auto x) {
-    std::memcpy(&x, p, sizeof x);
-    return cat(x);
-  };
-  switch (type) {
-    case i64:
-      return load(std::int64_t{});
-    case i32:
-      return load(std::int32_t{});
-    case i16:
-      return load(std::int16_t{});
-    case i8:
-      return load(std::int8_t{});
-    case u64:
-      return load(std::uint64_t{});
-    case u32:
-      return load(std::uint32_t{});
-    case u16:
-      return load(std::uint16_t{});
-    case u8:
-      return load(std::uint8_t{});
-    default:
+  return with_host_type(type, [&](auto x) -> std::string {
+    if constexpr (std::is_same_v<decltype(x), bool>) {
       return *p ? "True" : "False";
-  }
+    } else if constexpr (std::is_integral_v<decltype(x)>) {
+      std::memcpy(&x, p, sizeof x);
+      return cat(x);
+    } else {
+      return {};
+    }
+  });
 }
 
 /// Lays the elements out. The shown ones are visited twice in one order: to format them together, and to place them.

@@ -6,6 +6,7 @@
 #include <tenon/tenon.hpp>
 
 #include "callable/sanitized.hpp"
+#include "targets.hpp"
 
 namespace {
 thread_local long allocations = 0;
@@ -31,7 +32,7 @@ void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 using namespace tenon;
 
 TEST_CASE("into allocates nothing once its extents are known, also when they alternate and have strides") {
-  for (const char* target : {"llvm", "native"}) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     const auto f =
         jit([](tensor<f32, shape<dim("n"), dim("m")>> x, tensor<f32, shape<dim("m")>> y) { return x * 2 + y; },

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "callable/refusal.hpp"
+#include "targets.hpp"
 
 using namespace tenon;
 using tenon::test::refusal;
 
 namespace {
 
-constexpr const char* targets[] = {"llvm", "native"};
 constexpr float untouched = -77.0f;
 
 // A callable whose calls are refused and that computes the same as before when nothing is wrong.
@@ -38,7 +38,7 @@ bool all_untouched(const array<f32>& a) {
 }  // namespace
 
 TEST_CASE("arguments of other extents and ranks") {
-  for (const char* target : targets) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     const auto f = weighted(target);
     const array<f32> good = array<f32>::zeros({2, 3}), wide = array<f32>::zeros({2, 4}), flat = array<f32>::zeros({6});
@@ -75,7 +75,7 @@ TEST_CASE("the place in a text is the line where the user wrote it") {
 }
 
 TEST_CASE("named extents that differ, across parameters and within one") {
-  for (const char* target : targets) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     const auto f =
         jit([](tensor<f32, shape<dim("n"), 2>> x, tensor<f32, shape<2, dim("n")>> y) { return matmul(x, y); },
@@ -93,7 +93,7 @@ TEST_CASE("named extents that differ, across parameters and within one") {
 }
 
 TEST_CASE("memory that no tensor can be in") {
-  for (const char* target : targets) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     const auto f = weighted(target);
     const array<f32> good = array<f32>::zeros({2, 3});
@@ -118,7 +118,7 @@ TEST_CASE("memory that no tensor can be in") {
 }
 
 TEST_CASE("results of other extents") {
-  for (const char* target : targets) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     const auto f = weighted(target);
     const array<f32> good = array<f32>::zeros({2, 3});
@@ -134,7 +134,7 @@ TEST_CASE("results of other extents") {
 }
 
 TEST_CASE("a result overlaps an argument or another result") {
-  for (const char* target : targets) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     const auto f = weighted(target);
     std::vector<float> memory(32, untouched);
@@ -171,7 +171,7 @@ TEST_CASE("a result overlaps an argument or another result") {
 }
 
 TEST_CASE("strided and plain arguments of the same extents, in any order, are told apart") {
-  for (const char* target : targets) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     const auto f = weighted(target);
     const array<f32> plain = array<f32>::uniform({2, 3}, 3), zero = array<f32>::zeros({2, 3});
@@ -194,7 +194,7 @@ TEST_CASE("strided and plain arguments of the same extents, in any order, are to
 }
 
 TEST_CASE("results with strides are written where they say, and nothing beside") {
-  for (const char* target : targets) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     const auto f = weighted(target);
     const array<f32> x = array<f32>::uniform({3, 3}, 1), y = array<f32>::zeros({3, 3});
@@ -211,7 +211,7 @@ TEST_CASE("results with strides are written where they say, and nothing beside")
 }
 
 TEST_CASE("extents that only the call knows do not fit: the operator's own words") {
-  for (const char* target : targets) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     const compile_options o{.target = target};
     auto zeros = [](std::initializer_list<any_extent> e) { return array<f32>::zeros(extents(e)); };
@@ -271,7 +271,7 @@ TEST_CASE("extents that only the call knows do not fit: the operator's own words
 }
 
 TEST_CASE("extents whose product overflows are refused before memory is computed from them") {
-  for (const char* target : targets) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     // Views with stride 0: many elements in the memory of one.
     const float one = 1;
@@ -334,7 +334,7 @@ TEST_CASE("a result that hangs on a value of another function") {
 }
 
 TEST_CASE("data that operators have no answer for does not end the process") {
-  for (const char* target : targets) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     const compile_options o{.target = target};
     using v = tensor<i32, shape<dyn>>;

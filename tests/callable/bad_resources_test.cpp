@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "callable/refusal.hpp"
+#include "targets.hpp"
 
 using namespace tenon;
 using tenon::test::refusal;
@@ -73,7 +74,7 @@ std::string without_kernel(std::string text) {
 
 }  // namespace
 
-TEST_CASE("an executor that breaks its contract") {
+TEST_CASE("an executor that breaks its contract" * doctest::skip(!test::has_llvm)) {
   for (const char* target : {"llvm"}) {  // native operators are not cut into parts
     CAPTURE(std::string(target));
     const array<f32> x = array<f32>::uniform({rows, columns}, 1);
@@ -116,7 +117,7 @@ TEST_CASE("an executor that breaks its contract") {
 }
 
 TEST_CASE("a memory resource that fails, for results and for workspace") {
-  for (const char* target : {"llvm", "native"}) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     odd_memory m;
     {
@@ -171,7 +172,7 @@ TEST_CASE("a user's executor runs the parts on its threads, and no pool is made 
       for (std::thread& t : all) t.join();
     }
   } own;
-  for (const char* target : {"llvm", "native"}) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     own.tasks = 0;
     const array<f32> x = array<f32>::uniform({rows, columns}, 1);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/files.hpp"
+#include "targets.hpp"
 
 using namespace tenon;
 
@@ -48,7 +49,7 @@ bool same(const array<f32>& a, const array<f32>& b) {
 
 }  // namespace
 
-TEST_CASE("8 threads that make the same first call: one compilation of each kernel") {
+TEST_CASE("8 threads that make the same first call: one compilation of each kernel" * doctest::skip(!test::has_llvm)) {
   for (const bool cache : {false, true}) {
     CAPTURE(cache);
     test::folder files;
@@ -80,7 +81,8 @@ TEST_CASE("8 threads that make the same first call: one compilation of each kern
   }
 }
 
-TEST_CASE("8 threads that each make the same callable: one compilation of each kernel between them") {
+TEST_CASE("8 threads that each make the same callable: one compilation of each kernel between them" *
+          doctest::skip(!test::has_llvm)) {
   const array<f32> x = array<f32>::uniform({5, 24}, 1);
   for (int again = 0; again < 5; ++again) {
     std::int64_t one = 0;
@@ -105,7 +107,7 @@ TEST_CASE("8 threads that each make the same callable: one compilation of each k
 }
 
 TEST_CASE("threads with different extents, the first calls among them") {
-  for (const char* target : {"llvm", "native"}) {
+  for (const char* target : test::targets) {
     CAPTURE(std::string(target));
     const auto f = chain(target, false);
     constexpr int sizes = 4;
@@ -151,8 +153,9 @@ TEST_CASE("callables are copied, called and dropped on any threads") {
 
 TEST_CASE("parallel kernels called from several threads at once give the same bits as alone") {
   // Large enough to be cut: one call has the pool, the others run alone.
-  for (const char* target : {"llvm -num-threads=3", "native -num-threads=3"}) {
-    CAPTURE(std::string(target));
+  for (const std::string one : test::targets) {
+    const std::string target = one + " -num-threads=3";
+    CAPTURE(target);
     const auto f = jit([](tensor<f32, shape<dyn, 512>> a) { return sum.with<{.axes = {-1}}>(exp(a)); },
                        {.target = target, .cache = false});
     const array<f32> a = array<f32>::uniform({700, 512}, 4), expected = f(a);

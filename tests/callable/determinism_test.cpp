@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/files.hpp"
+#include "targets.hpp"
 
 using namespace tenon;
 
@@ -39,7 +40,7 @@ std::string bytes(const detail::any_view& v) {
 // What make(options) gives as bytes, the same for every number of threads.
 template <class F>
 void same_bits(F results) {
-  for (const std::string target : {"llvm", "native"}) {
+  for (const std::string target : test::targets) {
     CAPTURE(std::string(target));
     const std::string one = results(compile_options{.target = target + " -num-threads=1"});
     CHECK(one.size() > 1000);
@@ -69,8 +70,9 @@ TEST_CASE("products of every accumulator type, with tails") {
 }
 
 TEST_CASE("integer products are exact") {
-  for (const char* target : {"llvm -num-threads=3", "native -num-threads=3"}) {
-    CAPTURE(std::string(target));
+  for (const std::string one : test::targets) {
+    const std::string target = one + " -num-threads=3";
+    CAPTURE(target);
     const auto f = jit([](tensor<i32, shape<dyn, dyn>> a, tensor<i32, shape<dyn, dyn>> b) { return matmul(a, b); },
                        {.target = target});
     const array<i32> a = array<i32>::uniform({61, 130}, 1), b = array<i32>::uniform({130, 35}, 2), c = f(a, b);

@@ -5,6 +5,8 @@
 
 #include <cstring>
 
+#include "targets.hpp"
+
 using namespace tenon;
 using namespace tenon::test;
 
@@ -12,7 +14,7 @@ TEST_CASE("handles, callables, params and arrays go from one translation unit to
   param_set p;
   p.set("w", array<f32>::uniform({4, 3}, 1));
   const array<f32> x = array<f32>::uniform({5, 4}, 2);
-  for (const char* target : {"llvm", "native"}) {
+  for (const char* target : test::targets) {
     const compile_options o{.target = target, .params = p};
     const auto here = build(shared_model(), signature<shared_rows>{}, o);
     const auto there = built_there(p, target);

@@ -5,7 +5,7 @@ Copies the sources, puts every fault into the copy behind its number (TENON_FAUL
 builds the copy once, and runs the table for each number on the targets that the fault is in. Fault 0 is none: the table
 must hold. Ends with 0 when it does and every fault was found.
 
-  faults.py [--work DIR] [--only 3,5,...] [--jobs N]
+  faults.py [--work DIR] [--only 3,5,...] [--jobs N] [--native]
 """
 import argparse
 import os
@@ -40,7 +40,7 @@ PATCHES = {
     2: [("src/codegen/llvm/arithmetic.cpp", "return plain_constant(b) ? m :", "return plain_constant(b) || ON(2) ? m :")],
     3: [("src/ops/number.hpp", "friend num max(num a, num b) { return ((b.v != b.v) |",
          "friend num max(num a, num b) { return (((b.v != b.v) & !ON(3)) |")],
-    4: [("include/tenon/ops/movement.hpp", "const auto t = i[d] - c.to_index(before);",
+    4: [("include/tenon/ops/selection.hpp", "const auto t = i[d] - c.to_index(before);",
          "const auto t = i[d] - c.to_index(ON(4) && before > 0 ? before - 1 : before);")],
     5: [("src/loop/lower.cpp", "    if (!given) return r;", "    if (!given || ON(5)) return r;")],
     6: [("src/graph/native_call.cpp", "o.strides[d] = strides ?", "o.strides[d] = strides && !ON(6) ?")],
@@ -67,7 +67,7 @@ PATCHES = {
           "extents.push_back(ON(13) && height_ > 1 ? a_.div(row_extent, a_.index(height_)) : tiles(row_extent, height_));")],
     14: [("src/codegen/llvm/arithmetic.cpp", "b_.CreateAnd(ties, b_.CreateICmpSLT(at, bt))",
           "b_.CreateAnd(ties, ON(14) ? b_.CreateICmpSGT(at, bt) : b_.CreateICmpSLT(at, bt))")],
-    15: [("include/tenon/ops/reduce.hpp", "/ c.to_value(count);", "/ c.to_value(ON(15) ? count - c.to_index(1) : count);"),
+    15: [("include/tenon/ops/reduce.hpp", "/ c.to_term(count);", "/ c.to_term(ON(15) ? count - c.to_index(1) : count);"),
          ("src/ops/reduce.cpp", "(v / N(convert<T>(count))).v", "(v / N(convert<T>(ON(15) ? count - 1 : count))).v")],
     16: [("include/tenon/ops/conv.hpp", "r[d + 1] * c.to_index(entry(at.dilation, d, 1));\n        if (padded)",
           "r[d + 1] * c.to_index(ON(16) ? 1 : entry(at.dilation, d, 1));\n        if (padded)")],
@@ -105,11 +105,11 @@ PATCHES = {
     28: [("src/codegen/llvm/arithmetic.cpp", "  Value* wrong_sign = b_.CreateAnd(", "  if (ON(28) && !safe) return r;\n  Value* wrong_sign = b_.CreateAnd(")],
     29: [("src/codegen/llvm/arithmetic.cpp", "  Value* too_far = b_.CreateICmpUGE(b, number(b, bits));",
           "  if (ON(29)) b = b_.CreateAnd(b, number(b, bits - 1));\n  Value* too_far = b_.CreateICmpUGE(b, number(b, bits));")],
-    30: [("include/tenon/ops/movement.hpp", "if (source(at, rank, d) == k) x.push_back(i[d]);",
+    30: [("include/tenon/ops/relabel.hpp", "if (source(at, rank, d) == k) x.push_back(i[d]);",
           "if (ON(30) ? source(at, rank, k) == d : source(at, rank, d) == k) x.push_back(i[d]);")],
-    31: [("include/tenon/ops/movement.hpp", "first = c.select(start < n, start, n - c.to_index(1));",
+    31: [("include/tenon/ops/selection.hpp", "first = c.select(start < n, start, n - c.to_index(1));",
           "first = c.select(start < n, start, n - c.to_index(ON(31) ? 0 : 1));")],
-    32: [("include/tenon/ops/movement.hpp", "x[axis] = i[axis] - begin[k];", "x[axis] = i[axis] - begin[k] + c.to_index(ON(32) && k > 0 ? 1 : 0);")],
+    32: [("include/tenon/ops/joining.hpp", "x[axis] = i[axis] - begin[k];", "x[axis] = i[axis] - begin[k] + c.to_index(ON(32) && k > 0 ? 1 : 0);")],
     33: [("include/tenon/ops/matmul.hpp", "if (c.same(extent, out_extent)) return i;", "if (c.same(extent, out_extent)) return ON(33) ? X(c.to_index(0)) : i;")],
     34: [("src/codegen/llvm/arithmetic.cpp", "if (is_float(d)) return b_.CreateFCmp(real[i], a, b);",
           "if (is_float(d)) return b_.CreateFCmp(ON(34) && p == prim::not_equal ? CmpInst::FCMP_ONE : real[i], a, b);")],
@@ -118,13 +118,39 @@ PATCHES = {
           "const X offset = ON(36) ? widened(bias) : X(widened(bias) - widened(mean) * factor);")],
     37: [("include/tenon/ops/conv.hpp", "(above % stride == zero)", "(ON(37) ? zero == zero : above % stride == zero)")],
     38: [("include/tenon/core/dtype.hpp", "d == i8 || d == u8 ? i32 : d;", "(d == i8 || d == u8) && !ON(38) ? i32 : d;")],
-    39: [("src/ops/reduce.cpp", "all = combine<R>::of(all, N(from_stored(p[j * s])));",
-          "all = ON(39) ? N(from_stored(to_stored<S>(combine<R>::of(all, N(from_stored(p[j * s]))).v)))\n"
-          "                                             : combine<R>::of(all, N(from_stored(p[j * s])));")],
-    40: [("include/tenon/ops/movement.hpp", "const auto period = c.select(n > one, (n - one) * c.to_index(2), one);",
+    39: [("src/ops/reduce.cpp", "all = combine<R>::of(all, N(convert<T>(from_stored(p[j * s]))));",
+          "all = ON(39) ? N(convert<T>(from_stored(to_stored<S>(combine<R>::of(all, N(convert<T>(from_stored(p[j * s])))).v))))\n"
+          "                                             : combine<R>::of(all, N(convert<T>(from_stored(p[j * s]))));")],
+    40: [("include/tenon/ops/selection.hpp", "const auto period = c.select(n > one, (n - one) * c.to_index(2), one);",
           "const auto period = c.select(n > one, (ON(40) ? n : n - one) * c.to_index(2), one);"),
-         ("include/tenon/ops/movement.hpp", "x[d] = c.select(p < n, p, period - p);",
+         ("include/tenon/ops/selection.hpp", "x[d] = c.select(p < n, p, period - p);",
           "x[d] = c.select(p < n, p, period - p - c.to_index(ON(40) ? 1 : 0));")],
+    41: [("src/ops/matmul.cpp", "if (k0 > 0)", "if (k0 > 0 && !ON(41))")],
+    42: [("src/ops/matmul.cpp", "const extent_t row_tiles = (m + tile_rows - 1) / tile_rows;",
+          "const extent_t row_tiles = (m + (ON(42) && m > tile_rows ? 0 : tile_rows - 1)) / tile_rows;")],
+    43: [("src/ops/matmul.cpp", "q[c] = element<D, W>(p + c * b.column);", "q[c] = element<D, W>(p + c * (ON(43) ? 1 : b.column));")],
+    44: [("src/ops/matmul.cpp", "ra > 2 && e >= 0 && a.shape[e] != 1)", "ra > 2 && e >= 0 && a.shape[e] != 1 && !ON(44))")],
+    45: [("src/ops/matmul.cpp", "strides[k][side][at] += c.in[k].strides[d];",
+          "strides[k][side][at] = (ON(45) ? 0 : strides[k][side][at]) + c.in[k].strides[d];")],
+    46: [("src/ops/matmul.cpp", "for (int k = 1; k < c.inputs; ++k) product", "for (int k = 1; k < (ON(46) ? std::min(c.inputs, 2) : c.inputs); ++k) product")],
+    47: [("src/ops/conv.cpp", "group = first / s.out_group;", "group = ON(47) ? 0 : first / s.out_group;")],
+    48: [("src/ops/conv.cpp", "(s.x[2] - shift - 1) / stride + 1 : 0", "(s.x[2] - shift - 1) / stride + (ON(48) ? 0 : 1) : 0")],
+    49: [("src/ops/conv.cpp", "const stored_t<D>* tap = w + first * s.ws[0]",
+          "const stored_t<D>* tap = w + (ON(49) && Rows == 1 && first % s.out_group >= 4 ? first - 4 : first) * s.ws[0]")],
+    50: [("src/ops/pool.cpp", "const extent_t step = ops::entry(at.dilation, k, 1),",
+          "const extent_t step = ON(50) ? 1 : ops::entry(at.dilation, k, 1),")],
+    51: [("src/ops/pool.cpp", "at.count_include_pad ? all", "at.count_include_pad ? ON(51) ? at.window[k] : all")],
+    52: [("src/ops/movement.cpp", "begin += c.in[k].shape[axis];", "begin += ON(52) && k > 0 ? 0 : c.in[k].shape[axis];")],
+    53: [("src/ops/movement.cpp", "offset += at.before[d] * y.strides[d];", "offset += (ON(53) && d == 0 ? 0 : at.before[d]) * y.strides[d];")],
+    54: [("src/ops/movement.cpp", "if (!m.on[d]) continue;", "if (!m.on[d] || (ON(54) && d > 0 && m.on[d - 1])) continue;")],
+    55: [("src/ops/copy.cpp", "for (extent_t j0 = 0; j0 < m; j0 += tile)",
+          "for (extent_t j0 = 0; ON(55) ? j0 + tile <= m : j0 < m; j0 += tile)")],
+    56: [("src/ops/reduce.cpp", "const S* p = in + from + j0 * si + r;", "const S* p = in + from + (ON(56) ? 0 : j0) * si + r;")],
+    57: [("src/ops/native.cpp", "for (int v = 0; v < values && follows; ++v) follows =",
+          "for (int v = 0; v < (ON(57) ? 1 : values) && follows; ++v) follows =")],
+    58: [("src/ops/reduce.cpp", "if constexpr (Mean) return", "if constexpr (Mean && std::is_integral_v<T>)\n"
+          "      if (ON(58)) v = N(convert<T>(from_stored(to_stored<S>(v.v))));\n    if constexpr (Mean) return")],
+    59: [("src/ops/movement.cpp", "if (r.step < 0 && first >= x.shape[d])", "if (r.step < 0 && first >= x.shape[d] && ON(59)) first = x.shape[d];\n    else if (r.step < 0 && first >= x.shape[d])")],
 }
 
 # Which targets a change in a stage can reach.
@@ -154,7 +180,7 @@ def seed(tree):
                                  if name.endswith(".hpp") else '#include "tenon/core/fault.hpp"\n' + s)
 
 
-def build(work, jobs):
+def build(work, jobs, native):
     tree = work / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     for part in ["include", "src", "cmake", "tests"]:
@@ -163,8 +189,11 @@ def build(work, jobs):
         shutil.copy(ROOT / part, tree / part)
     seed(tree)
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DTENON_BUILD_EXAMPLES=OFF", "-DTENON_BUILD_BENCH=OFF"]
+    if native:
+        options.append("-DTENON_LLVM=OFF")
     subprocess.run(["cmake", "-S", tree, "-B", work / "build", "-G", "Ninja", *options], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", work / "build", f"-j{jobs}", "tenon-llvm", "test_conformance_table"], check=True)
+    subprocess.run(["ninja", "-C", work / "build", f"-j{jobs}", *([] if native else ["tenon-llvm"]),
+                    "test_conformance_table"], check=True)
 
 
 def run(work, number, target):
@@ -183,19 +212,21 @@ def main():
     args.add_argument("--only", default="")
     args.add_argument("--jobs", type=int, default=os.cpu_count())
     args.add_argument("--built", action="store_true", help="the copy is built already")
+    args.add_argument("--native", action="store_true", help="what `native` shows, in a build without LLVM")
     a = args.parse_args()
+    reach = {where: [t for t in targets if t == "native" or not a.native] for where, targets in REACH.items()}
     faults = listed()
     if set(faults) != set(PATCHES):
         sys.exit(f"faults.md and PATCHES differ in {sorted(set(faults) ^ set(PATCHES))}")
     a.work.mkdir(parents=True, exist_ok=True)
     if not a.built:
-        build(a.work, a.jobs)
-    only = [int(n) for n in a.only.split(",") if n] or [0, *sorted(faults)]
+        build(a.work, a.jobs, a.native)
+    only = [int(n) for n in a.only.split(",") if n] or [0, *(n for n, (_, where) in sorted(faults.items()) if reach[where])]
     missed = []
     for number in only:
         what, where = faults.get(number, ("none", "ops"))
         start, seen, lines = time.time(), False, []
-        for target in REACH[where]:
+        for target in reach[where]:
             differs, why = run(a.work, number, target)
             seen |= differs
             lines.append(f"{target}: {why}")

@@ -100,6 +100,7 @@ void add_matmul(table& t) {
                            {filled(d, {}, fill::small, 1), filled(d, {}, fill::small, 1)});
                  by(column::size_1, {1, 1}, {1, 1});
                  by(column::odd, {37, 29}, {29, 43});
+                 by(column::odd, {5, 523}, {523, 9});  // deeper than a block of the depth
                  by(column::odd, {13, 17}, {17, 1});
                  by(column::odd, {1, 33}, {33, 101});
                  by(column::odd, {3, 5}, {5, 3});
@@ -414,6 +415,7 @@ void add_pool(table& t, const char* name, pooling how) {
          by(column::random, {2, 8, 8}, {{3}, {2}, {1}, {}, true, true});
          by(column::random, {2, 9, 8}, {{3, 3}, {2, 2}, {1, 0, 2, 1}, {}, false, true});
          by(column::random, {4, 12}, {{3}, {}, {}, {2}});
+         by(column::random, {2, 3, 10, 9}, {{3, 2}, {2, 1}, {2, 1}, {2, 3}});
          by(column::random, {1, 2, 5, 6, 4}, {{2, 3, 2}, {1, 2, 1}});
          by(column::empty, {0, 2, 5}, {{2}});
          c.refused(column::rank_0, "no axis for the window", "{.window = {2}}", {filled(d, {}, fill::small, 1)});

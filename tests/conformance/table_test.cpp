@@ -2,7 +2,7 @@
 // type x case. Every cell holds calls that are compared, or a hole with its reason; an operator that is in no row
 // fails.
 //
-//   TENON_CONFORMANCE_TARGETS="llvm;native"   the targets, e.g. "llvm -mcpu=x86-64-v2"
+//   TENON_CONFORMANCE_TARGETS="llvm;native"   the targets (those of the build), e.g. "llvm -mcpu=x86-64-v2"
 //   TENON_CONFORMANCE_ONLY="conv2d;sum"       these operators alone
 //   TENON_CONFORMANCE_STOP=1                  end at the first call that differs
 #include "table.hpp"
@@ -22,6 +22,7 @@
 #include "graph/op_def.hpp"
 #include "ops/leaf.hpp"
 #include "pipeline.hpp"
+#include "targets.hpp"
 
 namespace conformance {
 namespace {
@@ -375,7 +376,8 @@ TEST_CASE("every operator gives what its reference gives, for every type and cas
   std::map<std::string, std::vector<const entry*>> by_name;
   for (const entry& e : t) by_name[e.op].push_back(&e);
   const std::vector<std::string> only = list_of("TENON_CONFORMANCE_ONLY", {});
-  for (const std::string& target : list_of("TENON_CONFORMANCE_TARGETS", {"llvm", "native"})) {
+  for (const std::string& target :
+       list_of("TENON_CONFORMANCE_TARGETS", {std::begin(test::targets), std::end(test::targets)})) {
     runner r(target);
     std::printf("target %s. Nine cases a type:", target.c_str());
     for (const std::string_view c : column_names)

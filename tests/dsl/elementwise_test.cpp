@@ -8,6 +8,7 @@
 
 #include "graph/op_def.hpp"
 #include "ops/leaf.hpp"
+#include "targets.hpp"
 
 using namespace tenon;
 
@@ -17,13 +18,6 @@ inline constexpr auto swish_of = elementwise("swish", [](auto x) { return x / (1
 inline constexpr auto blend =
     elementwise("blend", [](auto a, auto b, auto c, auto d) { return select(a < b, a * c, b - d) + max(c, 0.5f); });
 
-std::vector<const char*> targets() {
-#ifdef TENON_WITHOUT_LLVM
-  return {"native"};
-#else
-  return {"native", "llvm"};
-#endif
-}
 template <class Error, class F>
 std::string text_of(F&& f) {
   try {
@@ -38,7 +32,7 @@ bool contains(const std::string& s, std::string_view part) { return s.find(part)
 }  // namespace
 
 TEST_CASE("one scalar function, broadcast operands") {
-  for (const char* t : targets()) {
+  for (const char* t : test::targets) {
     auto f = jit([](tensor<f32, shape<dyn>> x) { return swish_of(x); }, {.target = t});
     const auto x = array<f32>::uniform({37}, 1);
     const array<f32> y = f(x);

@@ -1,4 +1,4 @@
-// Index notation on both targets, against loops; its text; its errors.
+// Index notation on every target, against loops; its text; its errors.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -7,18 +7,11 @@
 #include <tenon/tenon.hpp>
 #include <vector>
 
+#include "targets.hpp"
+
 using namespace tenon;
 
 namespace {
-
-// What the target "llvm" answers where there is none is another test's subject.
-std::vector<const char*> targets() {
-#ifdef TENON_WITHOUT_LLVM
-  return {"native"};
-#else
-  return {"native", "llvm"};
-#endif
-}
 
 template <class Error, class F>
 std::string text_of(F&& f) {
@@ -45,7 +38,7 @@ void check_text(const Graph& g) {
 }  // namespace
 
 TEST_CASE("a contraction with an epilogue") {
-  for (const char* t : targets()) {
+  for (const char* t : test::targets) {
     auto f = jit(
         [](tensor<f32, shape<dyn, 64>> q, tensor<f32, shape<dyn, 64>> k) {
           auto [i, j, d] = axes<"i, j, d">();
@@ -67,7 +60,7 @@ TEST_CASE("a contraction with an epilogue") {
 }
 
 TEST_CASE("nested reductions: softmax written out") {
-  for (const char* t : targets()) {
+  for (const char* t : test::targets) {
     auto f = jit(
         [](tensor<f32, shape<dyn, dyn>> x) {
           auto [i, j, k] = axes<"i, j, k">();
@@ -89,7 +82,7 @@ TEST_CASE("nested reductions: softmax written out") {
 }
 
 TEST_CASE("windows: an axis of the result is as long as the operand allows") {
-  for (const char* t : targets()) {
+  for (const char* t : test::targets) {
     auto f = jit(
         [](tensor<f32, shape<dyn, 9>> x) {
           auto [i, j] = axes<"i, j">();
@@ -108,7 +101,7 @@ TEST_CASE("windows: an axis of the result is as long as the operand allows") {
 }
 
 TEST_CASE("reversed and diagonal indices, positions as values, conditions") {
-  for (const char* t : targets()) {
+  for (const char* t : test::targets) {
     auto f = jit(
         [](tensor<f32, shape<6, 6>> x) {
           auto [i, j] = axes<"i, j">();
@@ -131,7 +124,7 @@ TEST_CASE("reversed and diagonal indices, positions as values, conditions") {
 }
 
 TEST_CASE("element types: 16-bit floats are computed in f32, integers wrap") {
-  for (const char* t : targets()) {
+  for (const char* t : test::targets) {
     auto f = jit(
         [](tensor<f16, shape<3, 40>> x, tensor<i32, shape<40>> n) {
           auto [i, j] = axes<"i, j">();
@@ -153,7 +146,7 @@ TEST_CASE("element types: 16-bit floats are computed in f32, integers wrap") {
 }
 
 TEST_CASE("a param and a scalar tensor in index notation") {
-  for (const char* t : targets()) {
+  for (const char* t : test::targets) {
     const param w("w", f32, {3, 4});
     param_set values;
     values.set("w", array<f32>::uniform({3, 4}, 8));

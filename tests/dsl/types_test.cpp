@@ -73,8 +73,19 @@ TEST_CASE("static attributes keep extents, run-time ones lose what they decide")
   auto c3 = conv2d(x, k);
   static_assert(same<decltype(c3), tensor<f32, shape<2, 7, 17, 21>>>);
   auto p = max_pool(x, {.window = {3, 3}, .stride = {2, 2}});
-  static_assert(decltype(p)::shape_type::value.rank == 4);
+  static_assert(same<decltype(p), tensor<f32, shape<2, 5, dyn, dyn>>>);
   CHECK(detail::shape_of(p.node()) == dims{2, 5, 9, 11});
+  auto ap = avg_pool(x, {.window = {2}});
+  static_assert(same<decltype(ap), tensor<f32, shape<2, 5, dyn, dyn>>>);
+  CHECK(detail::shape_of(ap.node()) == dims{2, 5, 19, 22});
+  CHECK_THROWS_WITH_AS((void)sum_pool(x, {.window = {2, 2, 2}}),
+                       doctest::Contains("sum_pool: a window of rank 3 over 2 spatial axes; [2,5,19,23]; at "),
+                       shape_error);
+  auto pw = sum_pool.with<{.window = {2, 2, 2}}>(x);
+  static_assert(same<decltype(pw), tensor<f32, shape<2, 4, 18, 22>>>);
+  auto flat = max_pool(input<f32, 4, 6>("f"), {.window = {2, 2}});
+  static_assert(same<decltype(flat), tensor<f32, shape<dyn, dyn>>>);
+  CHECK(detail::shape_of(flat.node()) == dims{3, 5});
   auto t = transpose(input<f32, 3, 4>("t"));
   static_assert(same<decltype(t), tensor<f32, shape<4, 3>>>);
   auto t3 = transpose(input<f32, 2, 3, 4>("t"), {0, 2, 1});

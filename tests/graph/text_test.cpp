@@ -57,6 +57,23 @@ TEST_CASE("what is printed reads back equal, attributes and several results too"
   CHECK_FALSE(equal(g, graph_of({x.node(), k.node()}, {y.node(), places.node(), values.node()})));
 }
 
+TEST_CASE("the extent of a reshape that follows from the others is -1, as users write it") {
+  auto x = input<f32, dyn, 4, 392>("x");
+  auto y = broadcast_to(reshape(x, {-1, 1, 1568}), {-1, 3, -1});
+  const ir::graph g = graph_of({x.node()}, {y.node()});
+  const std::string text = to_string(g);
+  CHECK(text ==
+        "graph(%x: f32[dyn,4,392]) {\n"
+        "  %0 = reshape{.to = [-1,1,1568]}(%x) : f32[dyn,1,1568]\n"
+        "  %1 = broadcast_to{.to = [-1,3,-1]}(%0) : f32[dyn,3,1568]\n"
+        "  return %1\n"
+        "}\n");
+  CHECK(equal(g, parse_graph(text)));
+  std::string by_name = text;
+  by_name.replace(by_name.find("[-1,1,"), 3, "[dyn");
+  CHECK(equal(g, parse_graph(by_name)));
+}
+
 TEST_CASE("large constants print by hash and are found again in the graph they came from") {
   std::vector<float> data(1000, 0.5f);
   data[17] = 3;

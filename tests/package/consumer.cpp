@@ -4,8 +4,8 @@
 
 using namespace tenon;
 
-int main() {
-  auto twice = jit([](tensor<f32, shape<dyn>> x) { return x + x; });
+int main(int argc, char** argv) {
+  auto twice = jit([](tensor<f32, shape<dyn>> x) { return x + x; }, {.target = argc > 1 ? argv[1] : "llvm"});
   const float values[] = {1, 2, 3};
   array<f32> x({3}, values);
   array<f32> y = twice(x);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/text.hpp"
+#include "core/with_dtype.hpp"
 #include "tenon/core/dtype.hpp"
 #include "tenon/core/hash.hpp"
 
@@ -77,6 +78,22 @@ TEST_CASE("float16 and bfloat16: the ends of the ranges") {
   CHECK(bfloat16(3.4e38f).bits == 0x7f80);
   CHECK(bfloat16(-0.0f).bits == 0x8000);
   CHECK(bfloat16(std::bit_cast<float>(0x7f800001u)).bits == 0x7fc0);  // a payload in the lower half stays a NaN
+}
+
+TEST_CASE("an element type of the run time is found as a C++ type, and an unknown one is refused") {
+  for (int i = 0; i < static_cast<int>(any_dtype); ++i) {
+    const auto d = static_cast<dtype>(i);
+    CHECK(detail::with_dtype(d, [](auto t) { return t(); }) == d);
+    detail::with_host_type(d, [&](auto x) {
+      CHECK(static_cast<int>(sizeof x) == size_of(d));
+      CHECK(std::is_floating_point_v<decltype(x)> == (d == f32 || d == f64));
+      CHECK(std::is_same_v<decltype(x), bool> == (d == b8));
+      if constexpr (std::is_integral_v<decltype(x)>)
+        CHECK((std::is_signed_v<decltype(x)> ? is_signed_integer(d) : is_unsigned_integer(d) || d == b8));
+    });
+  }
+  CHECK_THROWS_WITH_AS(detail::with_dtype(any_dtype, [](auto) {}), "any_dtype: the element type is not known",
+                       type_error);
 }
 
 TEST_CASE("hash_bytes: sizes, seeds and single bits all tell apart") {

@@ -71,5 +71,9 @@ constexpr bool is_integer(dtype d) { return d >= i64 && d <= u8; }
 constexpr dtype compute_type(dtype d) { return d == f16 || d == bf16 ? f32 : d; }
 /// The type that sums of products of `d` accumulate in: f32 for 16-bit floats, i32 for 8-bit integers.
 constexpr dtype accumulator_type(dtype d) { return d == f16 || d == bf16 ? f32 : d == i8 || d == u8 ? i32 : d; }
+/// The type that the sum of a mean of `d` is taken in: 64 bits for integers, f32 for 16-bit floats.
+constexpr dtype mean_type(dtype d) {
+  return is_signed_integer(d) ? i64 : is_unsigned_integer(d) ? u64 : compute_type(d);
+}
 
 }  // namespace tenon

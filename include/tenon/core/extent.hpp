@@ -45,13 +45,17 @@ struct fixed_string {
   constexpr std::string_view view() const { return {text, N - 1}; }
 };
 
-/// Text that grows in constant expressions; what does not fit is cut.
+/// Text that grows in constant expressions; what does not fit is cut. The buffer ends in a zero. A string_view of
+/// pointer and length is never made here: it would instantiate the iterator concepts in every user's program.
 struct text {
   char buffer[256]{};
   int size = 0;
   constexpr text& operator<<(std::string_view s) {
-    for (char c : s)
-      if (size < 255) buffer[size++] = c;
+    for (char c : s) *this << c;
+    return *this;
+  }
+  constexpr text& operator<<(char c) {
+    if (size < 255) buffer[size++] = c;
     return *this;
   }
   constexpr text& operator<<(extent_t e) {
@@ -68,15 +72,12 @@ struct text {
       do d[n++] = static_cast<char>('0' + e % 10);
       while (e /= 10);
     }
-    while (n) {
-      char c[2] = {d[--n], 0};
-      *this << std::string_view(c, 1);
-    }
+    while (n) *this << d[--n];
     return *this;
   }
   /// A plain number: here -1 is no `dyn`.
   constexpr text& operator<<(int e) { return e == -1 ? *this << "-1" : *this << extent_t{e}; }
-  constexpr std::string_view view() const { return {buffer, static_cast<std::size_t>(size)}; }
+  constexpr std::string_view view() const { return buffer; }
 };
 }  // namespace detail
 
@@ -178,13 +179,17 @@ struct any_extent {
 /// Extents given at run time: `{32, 784}`, `{v.size(), n}`, or a vector of them.
 struct extents {
   std::vector<extent_t> v;
-  extents() = default;
-  extents(std::initializer_list<any_extent> l) {
-    v.reserve(l.size());
-    for (any_extent x : l) v.push_back(x.v);
-  }
-  extents(std::vector<extent_t> x) : v(std::move(x)) {}
-  extents(const dims& d) : v(d.begin(), d.end()) {}
+  // All of it is compiled in src/core/extent.cpp: the vector's functions cost a user's compiler more than the rest of
+  // this header.
+  extents() noexcept;
+  extents(std::initializer_list<any_extent>);
+  extents(std::vector<extent_t>) noexcept;
+  extents(const dims&);
+  extents(const extents&);
+  extents(extents&&) noexcept;
+  extents& operator=(const extents&);
+  extents& operator=(extents&&) noexcept;
+  ~extents();
 };
 
 /// A short list of integers inside attributes (axes, strides, ...); structural.

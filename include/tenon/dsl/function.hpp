@@ -42,9 +42,11 @@ class function_ref {
   function_ref(const function_ref& o) : f_(o.f_) {
     if (f_) retain(f_);
   }
-  function_ref(function_ref&& o) noexcept : f_(std::exchange(o.f_, nullptr)) {}
+  function_ref(function_ref&& o) noexcept : f_(o.f_) { o.f_ = nullptr; }
   function_ref& operator=(function_ref o) noexcept {
-    std::swap(f_, o.f_);
+    function* const mine = f_;
+    f_ = o.f_;
+    o.f_ = mine;
     return *this;
   }
   ~function_ref() {

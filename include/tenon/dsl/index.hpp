@@ -557,7 +557,11 @@ auto position(const A& a, loc where = std::source_location::current()) {
 // One overload for each rank: no defaulted location can follow a pack.
 /// The tensor whose element at the given axes is the expression: `compute(i, j)[x(i) * y(j)]`. An axis in the
 /// expression that neither `compute` nor a reduction binds is an error of the C++ compiler.
-inline auto compute(loc where = std::source_location::current()) { return detail::computation_of(where); }
+template <detail::an_axis... None>
+  requires(sizeof...(None) == 0)
+auto compute(loc where = std::source_location::current()) {
+  return detail::computation_of<None...>(where);
+}
 template <detail::an_axis A>
 auto compute(const A& a, loc where = std::source_location::current()) {
   return detail::computation_of(where, a);

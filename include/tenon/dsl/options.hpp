@@ -18,18 +18,21 @@ namespace tenon {
 /// targets. The text is read when the callable is made: target_error names the word that is not understood.
 class target {
  public:
-  target() : text_("llvm") {}
-  target(const char* text) : text_(text) {}
-  target(std::string text) : text_(std::move(text)) {}
-  target(std::string_view text) : text_(text) {}
-  target(std::initializer_list<std::pair<const char*, const char*>> devices) {
-    for (const auto& [device, text] : devices) devices_.emplace_back(device, text);
-  }
+  target();
+  target(const char* text);
+  target(std::string text);
+  target(std::string_view text);
+  target(std::initializer_list<std::pair<const char*, const char*>> devices);
+  target(const target&);
+  target(target&&) noexcept;
+  target& operator=(const target&);
+  target& operator=(target&&) noexcept;
+  ~target();
   /// Empty when there is a map.
   const std::string& text() const { return text_; }
   /// Device names and their targets' texts.
   const std::vector<std::pair<std::string, std::string>>& devices() const { return devices_; }
-  friend bool operator==(const target&, const target&) = default;
+  friend bool operator==(const target&, const target&);
 
  private:
   std::string text_;

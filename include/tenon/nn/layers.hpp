@@ -7,7 +7,6 @@
 #include "tenon/ops/conv.hpp"
 #include "tenon/ops/indexing.hpp"
 #include "tenon/ops/matmul.hpp"
-#include "tenon/ops/movement.hpp"
 #include "tenon/ops/norm.hpp"
 
 namespace tenon::nn {
@@ -16,8 +15,7 @@ namespace tenon::nn {
 struct linear {
   param weight, bias;
   linear(const std::string& name, extent_t in, extent_t out, dtype type = f32,
-         loc where = std::source_location::current())
-      : weight(name + ".weight", type, {in, out}, where), bias(name + ".bias", type, {out}, where) {}
+         loc where = std::source_location::current());
   template <tensor_like X>
   auto operator()(const X& x, loc where = std::source_location::current()) const {
     return detail::apply<ops::add_op>(where, tenon::matmul(x, weight, where), bias);
@@ -30,24 +28,15 @@ struct conv2d {
   param weight, bias;
   conv2d_attrs attrs;
   conv2d(const std::string& name, extent_t in, extent_t out, ints kernel, conv2d_attrs a = {}, dtype type = f32,
-         loc where = std::source_location::current())
-      : weight(name + ".weight", type, {out, per_group(name, in, kernel, a.groups), kernel[0], kernel[1]}, where),
-        bias(name + ".bias", type, {out}, where),
-        attrs(a) {}
+         loc where = std::source_location::current());
   template <tensor_like X>
   auto operator()(const X& x, loc where = std::source_location::current()) const {
-    return detail::apply<ops::add_op>(where, tenon::conv2d(x, weight, attrs, where),
-                                      tenon::unsqueeze(bias, {1, 2}, where));
+    return detail::apply<ops::add_op>(where, tenon::conv2d(x, weight, attrs, where), channel_bias(where));
   }
 
  private:
-  static extent_t per_group(const std::string& name, extent_t in, const ints& kernel, int groups) {
-    if (kernel.size != 2) throw argument_error("conv2d " + name + ": the kernel has 2 extents");
-    if (groups < 1 || in % groups != 0)
-      throw argument_error("conv2d " + name + ": " + std::to_string(in) + " channels in " + std::to_string(groups) +
-                           " groups");
-    return in / groups;
-  }
+  /// The bias as [out, 1, 1].
+  tensor<any_dtype, any_shape> channel_bias(const loc&) const;
 };
 
 /// Rows of a table by index: integers [...] give [..., width]. Param: NAME.weight [count, width] of element type D.
@@ -69,8 +58,7 @@ struct layer_norm {
   param weight, bias;
   double epsilon;
   layer_norm(const std::string& name, extent_t width, double epsilon = 1e-5, dtype type = f32,
-             loc where = std::source_location::current())
-      : weight(name + ".weight", type, {width}, where), bias(name + ".bias", type, {width}, where), epsilon(epsilon) {}
+             loc where = std::source_location::current());
   template <tensor_like X>
   auto operator()(const X& x, loc where = std::source_location::current()) const {
     return tenon::layer_norm(x, weight, bias, {.axis = -1, .epsilon = epsilon}, where);
@@ -83,12 +71,7 @@ struct batch_norm {
   param weight, bias, mean, variance;
   double epsilon;
   batch_norm(const std::string& name, extent_t channels, double epsilon = 1e-5, dtype type = f32,
-             loc where = std::source_location::current())
-      : weight(name + ".weight", type, {channels}, where),
-        bias(name + ".bias", type, {channels}, where),
-        mean(name + ".running_mean", type, {channels}, where),
-        variance(name + ".running_var", type, {channels}, where),
-        epsilon(epsilon) {}
+             loc where = std::source_location::current());
   template <tensor_like X>
   auto operator()(const X& x, loc where = std::source_location::current()) const {
     return tenon::batch_norm(x, weight, bias, mean, variance, {.epsilon = epsilon}, where);

@@ -2,7 +2,7 @@
 // weights are [out, c / groups, kernel...].
 #pragma once
 #include "tenon/ops/matmul.hpp"
-#include "tenon/ops/movement.hpp"
+#include "tenon/ops/selection.hpp"
 
 namespace tenon {
 

@@ -1,7 +1,7 @@
 // Indexing: elements chosen by the values of another operand.
 #pragma once
 #include "tenon/ops/compare.hpp"
-#include "tenon/ops/movement.hpp"
+#include "tenon/ops/relabel.hpp"
 #include "tenon/ops/select_cast.hpp"
 
 namespace tenon {

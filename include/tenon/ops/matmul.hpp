@@ -85,9 +85,7 @@ struct einsum_attrs {
   constexpr einsum_attrs(std::string_view s) : size(static_cast<int>(s.size())) {
     for (int i = 0; i < size && i < capacity; ++i) spec[i] = s[static_cast<std::size_t>(i)];
   }
-  constexpr std::string_view view() const {
-    return {spec, static_cast<std::size_t>(size < capacity ? size : capacity)};
-  }
+  std::string_view view() const;
   template <class Self, class V>
   static constexpr void fields(Self& s, V&& v) {
     v("spec", s);
@@ -118,12 +116,11 @@ struct einsum_terms {
       o.refuse() << "a spec of " << at.size << " > " << at.capacity << " characters";
       return;
     }
-    const std::string_view s = at.view();
-    std::size_t p = 0;
+    int p = 0;
     bool arrow = false;
     operands = 1;
-    for (; p < s.size() && !arrow; ++p) {
-      const char c = s[p];
+    for (; p < at.size && !arrow; ++p) {
+      const char c = at.spec[p];
       if (c == ' ') continue;
       if (c == ',') {
         if (operands == 3) {
@@ -131,23 +128,22 @@ struct einsum_terms {
           return;
         }
         ++operands;
-      } else if (c == '-' && p + 1 < s.size() && s[p + 1] == '>') {
+      } else if (c == '-' && at.spec[p + 1] == '>') {
         arrow = true;
-      } else if (!add(o, in[operands - 1], s.substr(p, 1))) {
+      } else if (!add(o, in[operands - 1], c)) {
         return;
       }
     }
     if (arrow) {
-      for (++p; p < s.size(); ++p)
-        if (s[p] != ' ' && !add(o, out, s.substr(p, 1))) return;
+      for (++p; p < at.size; ++p)
+        if (at.spec[p] != ' ' && !add(o, out, at.spec[p])) return;
       for (int i = 0; i < out.rank; ++i) {
-        char one[2] = {out.letters[i], 0};
         if (uses(out.letters[i]) == 0) {
-          o.refuse() << "'" << std::string_view(one, 1) << "' is in no operand";
+          o.refuse() << "'" << out.letters[i] << "' is in no operand";
           return;
         }
         if (out.find(out.letters[i]) != i) {
-          o.refuse() << "'" << std::string_view(one, 1) << "' is twice in the result";
+          o.refuse() << "'" << out.letters[i] << "' is twice in the result";
           return;
         }
       }
@@ -175,8 +171,8 @@ struct einsum_terms {
       for (int i = 0; i < in[k].rank; ++i) n += in[k].letters[i] == c;
     return n;
   }
-  static constexpr bool add(outcome& o, term& t, std::string_view c) {
-    if (!((c[0] >= 'a' && c[0] <= 'z') || (c[0] >= 'A' && c[0] <= 'Z'))) {
+  static constexpr bool add(outcome& o, term& t, char c) {
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))) {
       o.refuse() << "'" << c << "' is no letter";
       return false;
     }
@@ -184,7 +180,7 @@ struct einsum_terms {
       o.refuse() << "an operand has more than 8 letters";
       return false;
     }
-    t.letters[t.rank++] = c[0];
+    t.letters[t.rank++] = c;
     return true;
   }
 };
@@ -218,7 +214,7 @@ struct einsum_op {
       for (int i = 0; i < s[k].rank; ++i) {
         extent_t& e = of[static_cast<int>(t.in[k].letters[i])];
         if (e >= 0 && s[k][i] >= 0 && e != s[k][i]) {
-          o.refuse() << "extents " << e << " != " << s[k][i] << " of " << std::string_view(&t.in[k].letters[i], 1);
+          o.refuse() << "extents " << e << " != " << s[k][i] << " of " << t.in[k].letters[i];
           return o;
         }
         if (s[k][i] >= 0 || e == dyn) e = s[k][i];

@@ -2,21 +2,15 @@
 #pragma once
 #include "tenon/ops/arithmetic.hpp"
 #include "tenon/ops/math.hpp"
-#include "tenon/ops/movement.hpp"
 #include "tenon/ops/reduce.hpp"
+#include "tenon/ops/relabel.hpp"
 #include "tenon/ops/select_cast.hpp"
+#include "tenon/ops/selection.hpp"
 
 namespace tenon {
 
 /// Of `softmax` and `log_softmax`: the axis.
-struct softmax_attrs {
-  int axis = -1;
-  template <class Self, class V>
-  static constexpr void fields(Self& s, V&& v) {
-    v("axis", s.axis);
-  }
-  friend constexpr bool operator==(const softmax_attrs&, const softmax_attrs&) = default;
-};
+using softmax_attrs = axis_attrs;
 /// Of `layer_norm` and `rms_norm`: the first of the normalised axes (all behind it are too), and what is added to the
 /// variance.
 struct layer_norm_attrs {

@@ -27,6 +27,7 @@
 //   c.extent(k, d), c.out_extent(d)            indices
 //   c.load(k, indices) -> value                operand k, in its compute type (f32 for f16 and bf16)
 //   c.load_wide(k, indices) -> wide            the same in its accumulator type (i32 for 8-bit integers)
+//   c.load_term(k, indices) -> term            the same in the type of a mean's sum (64 bits for integers)
 //   c.load_if(mask, k, indices, otherwise)     reads only where the mask holds
 //   c.load_wide_if(mask, k, indices)           the same in the accumulator type, else 0
 //   c.load_bits(dtype, k, indices) -> value    the stored bits as another type of the same size
@@ -35,6 +36,7 @@
 //   c.constant(number) -> value, c.lowest(), c.highest()  of operand 0's (or `main_operand`'s) compute type
 //   c.to_index(number) -> index
 //   c.to_value(index) -> value of the result's compute type; c.from_mask(mask) -> value
+//   c.to_term(index) -> term                   of operand 0's (or `main_operand`'s) type
 //   c.select(mask, a, b)                       values or indices
 //   c.same(index, index) -> bool               whether two indices are known to be equal; a hint, false is always right
 //   c.reduce(C::reducer, extents, f)           f(indices) -> value or wide; sum, prod, max, min in index order

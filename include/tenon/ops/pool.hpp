@@ -60,7 +60,12 @@ struct pool_over : unary_over<Takes> {
     }
     return o;
   }
-  static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
+  /// With a run-time window: of rank 4 and more the first two axes are batch and channels, which pool_fn checks.
+  static constexpr dims unknown(shapes s) {
+    dims r = all_unknown(s[0]);
+    for (int i = 0; i < 2 && r.rank >= 4; ++i) r[i] = s[0][i];
+    return r;
+  }
 
   template <class C>
   static typename C::indices window_extents(C& c, const attrs& at) {
@@ -174,10 +179,26 @@ struct global_avg_pool_op : global_pool_over<domain::floats> {
 
 }  // namespace ops
 
-/// max_pool(x, {.window = {3, 3}, .stride = {2, 2}}).
-inline constexpr detail::attr_fn<ops::max_pool_op> max_pool{};
-inline constexpr detail::attr_fn<ops::avg_pool_op> avg_pool{};
-inline constexpr detail::attr_fn<ops::sum_pool_op> sum_pool{};
+namespace detail {
+/// shape_error when the window reaches an axis of `x` whose extent the result's type states.
+void check_pool(std::string_view op, const pool_attrs&, const dims& x, const loc&);
+
+template <class Op>
+struct pool_fn : attr_calls<Op, 1> {
+  using attr_calls<Op, 1>::operator();
+  template <operand A>
+  auto operator()(const A& a, const pool_attrs& at, loc w = std::source_location::current()) const {
+    check_pool(Op::name, at, shape_of_type<A>::type::value, w);
+    return apply_dynamic<Op>(w, at, a);
+  }
+};
+}  // namespace detail
+
+/// max_pool(x, {.window = {3, 3}, .stride = {2, 2}}). So called on a type of rank 4 or more, the window leaves batch
+/// and channels alone (shape_error) and the result's type keeps their extents; max_pool.with<{...}> keeps all extents.
+inline constexpr detail::pool_fn<ops::max_pool_op> max_pool{};
+inline constexpr detail::pool_fn<ops::avg_pool_op> avg_pool{};
+inline constexpr detail::pool_fn<ops::sum_pool_op> sum_pool{};
 TENON_UNARY_FUNCTION(global_max_pool)
 TENON_UNARY_FUNCTION(global_avg_pool)
 

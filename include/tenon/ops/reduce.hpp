@@ -136,7 +136,7 @@ struct min_op : reduction_over<domain::numbers> {
     return over(c, C::reducer::min, at, i, [&](const I& x) { return c.load(0, x); });
   }
 };
-/// The mean over axes; integers truncate; of none NaN, for integers 0. ONNX ReduceMean.
+/// The mean over axes; integers are added in 64 bits, then truncate; of none NaN, for integers 0. ONNX ReduceMean.
 struct mean_op : reduction_over<domain::numbers> {
   static constexpr const char* name = "mean";
   template <class C, class I>
@@ -144,7 +144,7 @@ struct mean_op : reduction_over<domain::numbers> {
     const auto extents = reduced_extents(c, at);
     auto count = c.to_index(1);
     for (int d = 0; d < extents.size; ++d) count = count * extents[d];
-    return over(c, C::reducer::sum, at, i, [&](const I& x) { return c.load(0, x); }) / c.to_value(count);
+    return over(c, C::reducer::sum, at, i, [&](const I& x) { return c.load_term(0, x); }) / c.to_term(count);
   }
 };
 /// Whether all over axes are true; true of none. NumPy all.

@@ -24,9 +24,11 @@ class shared_ref {
   shared_ref(const shared_ref& o) : b_(o.b_) {
     if (b_) retain(b_);
   }
-  shared_ref(shared_ref&& o) noexcept : b_(std::exchange(o.b_, nullptr)) {}
+  shared_ref(shared_ref&& o) noexcept : b_(o.b_) { o.b_ = nullptr; }
   shared_ref& operator=(shared_ref o) noexcept {
-    std::swap(b_, o.b_);
+    shared_block* const mine = b_;
+    b_ = o.b_;
+    o.b_ = mine;
     return *this;
   }
   ~shared_ref() {
