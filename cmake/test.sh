@@ -1,6 +1,6 @@
 #!/bin/sh
 # Format, stage order and all tests: sh cmake/test.sh, from any folder. Stops at the first step that fails.
-# The steps can be named; these are more than the default: sh cmake/test.sh lint gcc asan tsan tidy
+# The steps can be named: sh cmake/test.sh lint gcc
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -33,7 +33,7 @@ preset() {
 }
 
 step "packages" sh cmake/setup.sh test
-for part in ${*:-lint gcc}; do
+for part in ${*:-lint gcc asan tsan tidy}; do
   case $part in
     lint) # the quick ones first
       step "format" sh cmake/check_format.sh

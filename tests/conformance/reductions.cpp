@@ -112,7 +112,11 @@ answer log_sum(const std::vector<real>& x, dtype t) {
 }
 answer norm_1(const std::vector<real>& x, dtype t) {
   std::vector<real> a = x;
-  for (real& v : a) v = tenon::is_float(t) ? std::fabs(v) : wrapped(t, static_cast<std::int64_t>(v < 0 ? -v : v));
+  for (real& v : a) {
+    v = std::fabs(v);
+    // The least i64 has no absolute value: it stays.
+    if (!tenon::is_float(t)) v = wrapped(t, v < 0x1p63 ? static_cast<std::int64_t>(v) : INT64_MIN);
+  }
   return total(a, t);
 }
 answer norm_2(const std::vector<real>& x, dtype t) {

@@ -36,7 +36,7 @@ graph specialize(const graph& g, std::span<const value_type> inputs) {
     std::vector<node_ref> operands;
     for (const node_ref& o : n->operands) operands.push_back(done.at(o.get()));
     attrs_ref attrs = n->op->attrs->bind ? n->op->attrs->bind(n->attrs.get(), value_of, &values) : nullptr;
-    done[n] = table.make(*n->op, attrs ? std::move(attrs) : n->attrs, std::move(operands), n->where);
+    done[n] = table.make(*n->op, attrs ? attrs : n->attrs, std::move(operands), n->where);
   }
   graph r;
   for (const node_ref& i : g.inputs) r.inputs.push_back(done.at(i.get()));
