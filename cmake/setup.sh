@@ -1,13 +1,15 @@
 #!/bin/sh
-# Installs by apt what is missing: `sh cmake/setup.sh` what building takes, `sh cmake/setup.sh test` what the tests take too.
+# Installs by apt what is missing: `sh cmake/setup.sh` what building takes, `sh cmake/setup.sh test` what the tests take too,
+# `sh cmake/setup.sh bench` what the benchmarks are compared with.
 # As root, or with sudo. Does nothing, and needs no rights, where everything is there.
 set -eu
 
 build="g++ cmake ninja-build ccache llvm-19-dev lld-19 libboost-dev libfmt-dev nlohmann-json3-dev libzstd-dev zlib1g-dev
   libxml2-dev"
 # libllvm14 and libllvm15: a test opens other versions of LLVM in its process.
-test="clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 python3 doctest-dev libbenchmark-dev libdlpack-dev gdb
+test="clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 python3 doctest-dev libdlpack-dev gdb
   binutils pkgconf libllvm14 libllvm15"
+bench="python3 libdnnl-dev libopenblas-dev"
 
 fail() {
   echo "setup: $*" >&2
@@ -17,7 +19,8 @@ fail() {
 case "${1:-build}" in
   build) wanted=$build ;;
   test) wanted="$build $test" ;;
-  *) fail "unknown set '$1': build or test" ;;
+  bench) wanted="$build $bench" ;;
+  *) fail "unknown set '$1': build, test or bench" ;;
 esac
 # shellcheck disable=SC2086 # a list of words
 wanted=$(echo $wanted)

@@ -24,6 +24,8 @@
 #include "loop/lower.hpp"
 #include "loop/passes.hpp"
 #include "ops/leaf.hpp"
+#include "packed_constants.hpp"
+#include "runtime/thread_pool.hpp"
 #include "tenon/ops/select_cast.hpp"
 
 namespace tenon {
@@ -174,6 +176,13 @@ class builder {
     }
     return it->second;
   }
+  // A constant in the layout of its kernel; the original is not held for it.
+  runtime::slot packed_slot(const node& n, const schedule::constant_packing& how) {
+    const runtime::constant c = packed(constant_of(n), how);
+    const auto [it, fresh] = packed_.try_emplace(c.data, static_cast<std::uint32_t>(out_->run.constants.size()));
+    if (fresh) out_->run.constants.push_back(c);
+    return {runtime::slot::kind::constant, it->second, 0};
+  }
   // One slot for each result of a root with several; what nobody reads goes to space of its own.
   std::vector<runtime::slot> result_slots(const node& root) {
     if (root.more.empty()) return {slot_of(&root)};
@@ -237,7 +246,8 @@ class builder {
     std::shared_ptr<const runtime::code> code;
   };
   void llvm_steps() {
-    const codegen::machine_summary machine = codegen::summarize(settings_.target.cpu);
+    codegen::machine_summary machine = codegen::summarize(settings_.target.cpu);
+    machine.model.threads = settings_.target.threads > 0 ? settings_.target.threads : runtime::default_threads();
     const std::string suffix = machine.key + "|" + codegen::identity();
     std::vector<wanted> kernels;
     std::unordered_map<std::string, std::size_t> known;  // by structure
@@ -254,11 +264,17 @@ class builder {
       runtime::step s;
       const std::vector<runtime::slot> results_at = result_slots(*g.root);
       const std::size_t inputs = c.parameters.size() - results_at.size();
-      for (std::size_t i = 0; i < inputs; ++i) s.buffers.push_back(slot_of(c.parameters[i].stored));
+      std::vector<const schedule::constant_packing*> packing(inputs);
+      for (const schedule::constant_packing& p : launch.packed) packing[p.parameter] = &p;
+      for (std::size_t i = 0; i < inputs; ++i) {
+        const node* stored = c.parameters[i].stored;
+        s.buffers.push_back(packing[i] ? packed_slot(*stored, *packing[i]) : slot_of(stored));
+      }
       s.buffers.insert(s.buffers.end(), results_at.begin(), results_at.end());
       s.values = c.symbol_values;
       s.extent = launch.extent;
       s.nanoseconds = launch.nanoseconds;
+      s.scratch = launch.scratch;
       // The key is the structure: the readable name is no part of it.
       const std::string name = std::exchange(c.kernel.name, "k");
       const std::string text = to_string(c.kernel);
@@ -350,6 +366,7 @@ class builder {
   memory_plan plan_;
   std::int64_t spare_bytes_ = 0;
   std::unordered_map<const node*, std::uint32_t> argument_, result_, constants_;
+  std::unordered_map<const void*, std::uint32_t> packed_;
   std::unordered_map<const node*, const extent_t*> strides_;
   std::unordered_map<const node*, std::vector<const node*>> projections_;
   std::function<const extent_t*(const node&)> of_input_;

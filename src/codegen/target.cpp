@@ -2,6 +2,7 @@
 
 #include <cpuid.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <charconv>
 
@@ -86,25 +87,34 @@ processor this_processor() {
   return p;
 }
 
-schedule::machine_model model_of(int level) {
-  return {level >= 4 ? 512 : level >= 3 ? 256 : 128, level >= 4 ? 32 : 16};
+// Of one core, as the system tells it; what cannot be, is taken for the guess in machine_model.
+void find_caches(schedule::machine_model& m) {
+  const long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE), l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  if (l1 >= 8 << 10 && l1 <= 1 << 20) m.l1_bytes = l1;
+  if (l2 >= 128 << 10 && l2 <= 64 << 20 && l2 > m.l1_bytes) m.l2_bytes = l2;
 }
+schedule::machine_model model_of(int vector_bits) {
+  schedule::machine_model m{.vector_bits = vector_bits, .registers = vector_bits >= 512 ? 32 : 16};
+  find_caches(m);
+  return m;
+}
+schedule::machine_model model_of_level(int level) { return model_of(level >= 4 ? 512 : level >= 3 ? 256 : 128); }
 
 }  // namespace
 
 machine_summary summarize(const std::string& cpu) {
   const processor here = this_processor();
-  if (cpu == "native") return {model_of(here.level), here.level >= 3, here.identity};
+  if (cpu == "native") return {model_of_level(here.level), here.level >= 3, here.identity};
   constexpr std::string_view levels[] = {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
   for (int i = 0; i < 4; ++i) {
     if (cpu != levels[i]) continue;
     if (i + 1 > here.level)
       throw target_error(fmt::format("target 'llvm -mcpu={}': this processor is {}, it lacks instructions of {}", cpu,
                                      levels[here.level - 1], cpu));
-    return {model_of(i + 1), i + 1 >= 3, std::string(levels[i])};
+    return {model_of_level(i + 1), i + 1 >= 3, std::string(levels[i])};
   }
   const machine m = llvm().resolve(cpu);
-  return {{m.vector_bits, m.vector_bits >= 512 ? 32 : 16}, m.fma, m.text()};
+  return {model_of(m.vector_bits), m.fma, m.text()};
 }
 
 }  // namespace tenon::codegen

@@ -66,6 +66,21 @@ int kernel::parameters() const {
   return static_cast<int>(std::ranges::count(buffers, scope::parameter, &buffer::where));
 }
 
+std::vector<expr_ref> kernel::scratch_offsets() const {
+  expr_arena& a = *arena;
+  std::vector<expr_ref> offsets;
+  expr_ref end = a.index(0);
+  for (const buffer& b : buffers) {
+    offsets.push_back(b.where == scope::scratch ? end : nullptr);
+    if (b.where != scope::scratch) continue;
+    expr_ref bytes = a.index(size_of(b.type));
+    for (expr_ref e : b.extents) bytes = a.mul(bytes, e);
+    end = a.add(end, a.mul(a.div(a.add(bytes, a.index(63)), a.index(64)), a.index(64)));
+  }
+  offsets.push_back(end);
+  return offsets;
+}
+
 std::int64_t kernel::add_buffer(std::string n, dtype t, scope where, std::vector<expr_ref> extents,
                                 std::vector<expr_ref> strides) {
   const auto id = static_cast<std::int64_t>(buffers.size());

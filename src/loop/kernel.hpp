@@ -74,6 +74,7 @@ struct contraction {
   expr_ref columns;
   std::vector<axis> reduction;  ///< outermost first
   expr_ref a, b;
+  int prefetch = 0;  ///< steps of the innermost reduction loop by which b's lines are asked for ahead; 0: they are not
   expr_ref accumulator;  ///< the variable that stands for the sum in `value`
   std::int64_t buffer;
   std::vector<expr_ref> indices;
@@ -87,6 +88,8 @@ struct stmt {
 enum class scope : std::uint8_t {
   parameter,  ///< the caller's: one of kernel_call::buffers, in order
   local,      ///< registers or stack: constant extents, at most 4 KiB
+  scratch,    ///< memory of the worker: contiguous, any extents; what one trip of the parallel loop leaves there means
+              ///< nothing to the next
 };
 struct buffer {
   std::int64_t id = 0;  ///< its index in kernel::buffers
@@ -107,6 +110,9 @@ struct kernel {
   stmt_ref body;
 
   int parameters() const;
+  /// Where each scratch buffer begins in the worker's scratch, in bytes (multiples of 64; null for other buffers), and
+  /// last the bytes of all.
+  std::vector<expr_ref> scratch_offsets() const;
   expr_arena& make() { return *arena; }
   std::int64_t add_buffer(std::string name, dtype, scope, std::vector<expr_ref> extents,
                           std::vector<expr_ref> strides = {});

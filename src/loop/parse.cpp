@@ -55,7 +55,9 @@ class parser {
     }
     expect(")");
     end_line();
-    while (more() && (peek().is("in") || peek().is("out") || peek().is("local") || header_let())) declaration();
+    while (more() &&
+           (peek().is("in") || peek().is("out") || peek().is("local") || peek().is("scratch") || header_let()))
+      declaration();
     k_.body = statements(0);
     if (more()) fail("expected a statement at the start of the line");
     return std::move(k_);
@@ -123,7 +125,7 @@ class parser {
     if (accept("let")) return let();
     buffer b;
     const std::string kind = take().text;
-    b.where = kind == "local" ? scope::local : scope::parameter;
+    b.where = kind == "local" ? scope::local : kind == "scratch" ? scope::scratch : scope::parameter;
     b.written = kind != "in";
     add(buffers_, any_name("a buffer's name"), "buffer", k_.buffers.size());
     b.name = plain(last_name_);
@@ -278,6 +280,10 @@ class parser {
     part(indent, "b");
     expect("=");
     c.b = expression();
+    if (next_part_is("prefetch")) {
+      part(indent, "prefetch");
+      c.prefetch = static_cast<int>(small_integer("a number of steps"));
+    }
     part(indent, "value");
     expect("(");
     const token t = take();
@@ -294,6 +300,10 @@ class parser {
     expect("=");
     c.value = expression();
     return finish(std::move(c));
+  }
+  /// Whether the line after this one, which is at its end, begins with the word.
+  bool next_part_is(std::string_view word) const {
+    return peek().what == token::kind::end && line_ + 1 < lines_.size() && lines_[line_ + 1].tokens[0].is(word);
   }
   void part(int indent, std::string_view word) {
     end_line();

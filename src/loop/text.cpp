@@ -12,9 +12,9 @@ namespace tenon::ir {
 namespace {
 
 constexpr std::string_view words[] = {
-    "kernel", "in",    "out",   "local",   "stride",      "parallel", "vectorized", "unrolled", "for",     "if",
-    "else",   "block", "pass",  "declare", "contraction", "into",     "rows",       "columns",  "summing", "value",
-    "let",    "true",  "false", "inf",     "inff",        "nan",      "nanf",       "bits",     "at"};
+    "kernel",   "in",    "out",  "local",   "stride",      "parallel", "vectorized", "unrolled", "for",     "if",
+    "else",     "block", "pass", "declare", "contraction", "into",     "rows",       "columns",  "summing", "value",
+    "prefetch", "let",   "true", "false",   "inf",         "inff",     "nan",        "nanf",     "bits",    "at"};
 
 bool is_digits(std::string_view s) {
   return !s.empty() && std::ranges::all_of(s, [](char c) { return c >= '0' && c <= '9'; });
@@ -264,7 +264,10 @@ class kernel_printer {
     std::vector<expr_ref> roots = b.extents;
     roots.insert(roots.end(), b.strides.begin(), b.strides.end());
     const expr_printer p = printer(1, roots);
-    const std::string_view kind = b.where == scope::local ? "local" : b.written ? "out" : "in";
+    const std::string_view kind = b.where == scope::local     ? "local"
+                                  : b.where == scope::scratch ? "scratch"
+                                  : b.written                 ? "out"
+                                                              : "in";
     line(1, fmt::format("{} {}: {}[{}]{}", kind, names_.buffer(&b - k_.buffers.data()), name(b.type),
                         list(p, b.extents), b.strides.empty() ? "" : fmt::format(" stride [{}]", list(p, b.strides))));
   }
@@ -333,6 +336,7 @@ class kernel_printer {
     line(indent + 1, "summing" + axes);
     line(indent + 1, fmt::format("a = {}", p(c.a)));
     line(indent + 1, fmt::format("b = {}", p(c.b)));
+    if (c.prefetch) line(indent + 1, fmt::format("prefetch {}", c.prefetch));
     line(indent + 1, fmt::format("value({}: {}) = {}", p(c.accumulator),
                                  c.accumulator ? name(c.accumulator->type) : "f32", p(c.value)));
   }

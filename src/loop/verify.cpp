@@ -59,7 +59,8 @@ class verifier {
       const auto bad = [&](const std::string& what) { fail(nullptr, fmt::format("buffer {}: {}", b.name, what)); };
       if (b.type == any_dtype) bad("its element type is not known");
       if (locals && b.where == scope::parameter) bad("a parameter stands after a local buffer");
-      locals |= b.where == scope::local;
+      locals |= b.where != scope::parameter;
+      if (b.where == scope::scratch && !b.strides.empty()) bad("it has strides; scratch buffers are contiguous");
       if (!b.strides.empty() && b.strides.size() != b.extents.size())
         bad(fmt::format("{} strides for {} extents", b.strides.size(), b.extents.size()));
       for (auto* list : {&b.extents, &b.strides})
@@ -200,7 +201,9 @@ class verifier {
 
   void check(const declare& d, const stmt& s) {
     const buffer& b = find_buffer(d.buffer, &s);
-    if (b.where != scope::local) fail(&s, fmt::format("a declaration of {}, which is a parameter", name_of(b)));
+    if (b.where != scope::local)
+      fail(&s, fmt::format("a declaration of {}, which is {}", name_of(b),
+                           b.where == scope::scratch ? "scratch" : "a parameter"));
     if (!declared_.emplace(d.buffer, lane_).second || !ever_declared_.insert(d.buffer).second)
       fail(&s, fmt::format("a second declaration of {}", name_of(b)));
   }
@@ -366,6 +369,8 @@ class verifier {
     if (sum == i64 && c.accumulator->payload >= 0)
       fail(&s, fmt::format("the accumulator {} is a loop variable's name; fresh_accumulator makes one",
                            text(c.accumulator)));
+    if (c.prefetch < 0 || c.prefetch > 1024)
+      fail(&s, fmt::format("a prefetch {} steps ahead; 0 to 1024 are expected", c.prefetch));
     operand_type(c.a, sum, s, "a");
     operand_type(c.b, sum, s, "b");
     for (const contraction::axis& x : c.reduction) scope_.erase(x.variable);

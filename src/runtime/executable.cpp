@@ -200,8 +200,7 @@ void executable::finish() {
   for (std::size_t at = 0; at < steps.size(); ++at) {
     const step& s = steps[at];
     if (!s.kernel || !s.kernel->entry) refuse(at, "it has no kernel");
-    if (s.kernel->scratch < 0 || s.kernel->scratch > most_bytes / most_threads)
-      refuse(at, cat("scratch of ", s.kernel->scratch, " bytes"));
+    if (s.scratch < 0 || s.scratch > most_bytes / most_threads) refuse(at, cat("scratch of ", s.scratch, " bytes"));
     if (s.extent < 0) refuse(at, cat("extent ", s.extent));
     for (std::size_t b = 0; b < s.buffers.size(); ++b) {
       const slot& where = s.buffers[b];
@@ -227,7 +226,7 @@ void executable::finish() {
                        most_offset));
     }
     parallel = parallel || is_parallel(s);
-    scratch = std::max(scratch, round_up(s.kernel->scratch));
+    scratch = std::max(scratch, round_up(s.scratch));
     if (s.buffers.size() > small_buffers) table = std::max(table, s.buffers.size());
   }
   parallel_ = parallel;

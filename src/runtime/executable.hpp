@@ -19,8 +19,7 @@ struct code {
   virtual ~code() = default;
   kernel_fn entry = nullptr;
   const void* context = nullptr;
-  std::string name;          ///< readable, unique: operators and a hash
-  std::int64_t scratch = 0;  ///< bytes of scratch that each worker needs
+  std::string name;  ///< readable, unique: operators and a hash
 };
 
 /// Where a kernel's buffer lives during a call.
@@ -43,6 +42,7 @@ struct step {
   std::vector<std::int64_t> values;
   std::int64_t extent = 1;       ///< trips of the parallel loop; any sub-range may run anywhere
   std::int64_t nanoseconds = 0;  ///< predicted for one thread; below least_parallel_nanoseconds it runs serially
+  std::int64_t scratch = 0;      ///< bytes that each worker needs for itself
 };
 
 /// A constant: packed weights and the like, shared between executables.

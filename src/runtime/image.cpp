@@ -10,10 +10,9 @@ namespace tenon::runtime {
 namespace {
 
 constexpr std::uint64_t magic = 0x314c4e4b4e4f4e54;  // "TNONKNL1"; another byte order reads another number
-constexpr std::uint32_t format_version = 1;
+constexpr std::uint32_t format_version = 2;
 constexpr std::uint64_t most_code = std::uint64_t{1} << 30;
 constexpr std::uint32_t most_name = 4096;
-constexpr std::int64_t most_scratch = std::int64_t{1} << 40;
 
 // The container: this header, the name, the code; nothing behind.
 struct header {
@@ -22,10 +21,9 @@ struct header {
   detail::hash128 checksum;  // of all other bytes
   detail::hash128 key;
   std::uint64_t code_bytes;
-  std::int64_t scratch;
   std::uint32_t name_bytes, entry, entry_size, machine;
 };
-static_assert(sizeof(header) == 80 && std::has_unique_object_representations_v<header>);
+static_assert(sizeof(header) == 72 && std::has_unique_object_representations_v<header>);
 
 detail::hash128 checksum(std::span<const std::byte> container) {
   constexpr std::size_t at = offsetof(header, checksum), behind = at + sizeof(detail::hash128);
@@ -40,7 +38,6 @@ std::string image_defect(const image& i) {
   if (i.code.empty() || i.code.size() > most_code) return cat("code of ", i.code.size(), " bytes");
   if (i.entry >= i.code.size() || i.entry_size > i.code.size() - i.entry)
     return cat("entry at ", i.entry, " with ", i.entry_size, " bytes, but the code has ", i.code.size());
-  if (i.scratch < 0 || i.scratch > most_scratch) return cat("scratch of ", i.scratch, " bytes");
   if (i.name.size() > most_name) return cat("a name of ", i.name.size(), " bytes");
   if (i.name.find('\0') != i.name.npos) return "a name with a zero byte";
   return {};
@@ -49,8 +46,7 @@ std::string image_defect(const image& i) {
 std::vector<std::byte> write_image(const image& i) {
   if (const std::string defect = image_defect(i); !defect.empty())
     throw load_error(detail::cat("kernel image ", detail::quoted{i.name}, " cannot be written: ", defect));
-  header h{magic,   format_version, abi_version, {},
-           i.key,   i.code.size(),  i.scratch,   static_cast<std::uint32_t>(i.name.size()),
+  header h{magic,   format_version, abi_version, {}, i.key, i.code.size(), static_cast<std::uint32_t>(i.name.size()),
            i.entry, i.entry_size,   i.machine};
   std::vector<std::byte> out(sizeof(header) + i.name.size() + i.code.size());
   std::memcpy(out.data(), &h, sizeof(h));
@@ -82,7 +78,6 @@ image read_image(std::span<const std::byte> bytes, const std::string& where) {
   i.code.assign(name + h.name_bytes, name + h.name_bytes + h.code_bytes);
   i.entry = h.entry;
   i.entry_size = h.entry_size;
-  i.scratch = h.scratch;
   i.machine = h.machine;
   // A checksum is no proof of good will: what a writer with bad fields made is refused as well.
   if (const std::string defect = image_defect(i); !defect.empty()) refuse(defect);

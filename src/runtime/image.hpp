@@ -32,7 +32,6 @@ struct image {
   std::vector<std::byte> code;  ///< sections laid out, relocations applied; executable and read-only
   std::uint32_t entry = 0;      ///< offset of the kernel_fn
   std::uint32_t entry_size = 0;  ///< bytes of the entry function, for debuggers; 0: up to the end of the code
-  std::int64_t scratch = 0;      ///< bytes of scratch per worker
   std::uint32_t machine = host_machine;
 };
 

@@ -75,7 +75,6 @@ std::shared_ptr<const code> load_image(const image& i) {
   auto made = std::make_shared<loaded_code>();  // outside of the lock: its destructor takes it
   made->key = i.key;
   made->name = i.name;
-  made->scratch = i.scratch;
   std::lock_guard hold(lock);
   if (auto there = find_locked(i.key)) return there;
   guard_forks();

@@ -1,173 +1,215 @@
-// Sums of products on the tile contraction: a register tile over one row axis and one column axis, everything else in
-// one parallel loop.
+// Sums of products on the tile contraction:
+//   parallel for units: batches x blocks of columns x blocks of rows
+//     b's panels of the block are packed, where that pays
+//     for row tiles of the block, for panels of the block: one register tile over the whole reduction
 #include <algorithm>
+#include <numeric>
+#include <optional>
 
-#include "schedule/rules.hpp"
+#include "schedule/pack.hpp"
+#include "schedule/product.hpp"
+#include "schedule/register_tile.hpp"
 
 namespace tenon::schedule {
 
 using namespace ir;
 namespace {
 
-expr_ref without_cast(expr_ref e) { return e->is(prim::cast) ? e->operands[0] : e; }
+// Pieces for each thread of a call that has several: what one finishes late, another takes.
+constexpr extent_t units_per_thread = 4;
+// With fewer rows than this, b is read so few times that a copy of it does not pay.
+constexpr extent_t least_rows_to_pack = 160;
 
-struct operand {
-  expr_ref value;                         // as it stands in the product
-  std::vector<expr_ref> axis, reduction;  // strides in elements
-};
+extent_t ceil_div(extent_t a, extent_t b) { return (a + b - 1) / b; }
 
-struct product {
-  expr_ref sum = nullptr;
-  operand a, b;  // a is broadcast along columns, b has unit stride in them
-  int row = -1, column = -1;
-};
-
-class matcher {
- public:
-  explicit matcher(computation& c) : c_(c), a_(c.kernel.make()) {}
-
-  bool match(product& p) {
-    const expr_ref roots[] = {c_.value};
-    for (expr_ref e : post_order(roots)) {
-      if (!e->is(expr_kind::reduce)) continue;
-      if (p.sum || e->reducer() != reducer::sum) return false;
-      p.sum = e;
-    }
-    if (!p.sum || !p.sum->body()->is(prim::mul)) return false;
-    for (const computation::axis& x : c_.axes)
-      if (x.variable->is(expr_kind::variable)) variables_.push_back(x.variable);
-    loops_ = p.sum->loops();
-    for (int i = 0; i < loops_; ++i) variables_.push_back(p.sum->loop_variable(i));
-    operand x, y;
-    if (!strides(p.sum->body()->operands[0], x) || !strides(p.sum->body()->operands[1], y)) return false;
-    return columns(p, x, y) || columns(p, y, x);
-  }
-
- private:
-  bool strides(expr_ref value, operand& o) {
-    const expr_ref load = without_cast(value);
-    if (!load->is(expr_kind::load) || !load->mask()->is_true()) return false;
-    o.value = value;
-    const affine_form f = affine(a_, linear_index(a_, c_.kernel.buffers[load->payload], load->indices()), variables_);
-    if (!f.ok) return false;
-    std::size_t next = 0;
-    for (const computation::axis& x : c_.axes)
-      o.axis.push_back(x.variable->is(expr_kind::variable) ? f.coefficients[next++] : a_.index(0));
-    o.reduction.assign(f.coefficients.end() - loops_, f.coefficients.end());
-    return true;
-  }
-
-  // A column axis: unit stride in `b` and in the result, absent from `a`. Then a row axis: in `a`, not in `b`.
-  bool columns(product& p, const operand& a, const operand& b) {
-    const int rank = static_cast<int>(c_.axes.size());
-    for (int j = rank - 1; j >= 0; --j) {
-      if (c_.axes[j].size == 1 || !b.axis[j]->is_constant(1) || !a.axis[j]->is_constant(0) || !stored_densely(j))
-        continue;
-      p.a = a;
-      p.b = b;
-      p.column = j;
-      for (int i = rank - 1; i >= 0; --i)
-        if (i != j && c_.axes[i].size > 1 && !a.axis[i]->is_constant(0) && b.axis[i]->is_constant(0) &&
-            (p.row < 0 || c_.axes[i].size > c_.axes[p.row].size))
-          p.row = i;
-      return true;
-    }
-    return false;
-  }
-  bool stored_densely(int axis) {
-    const buffer& y = c_.kernel.buffers[c_.output];
-    if (!y.strides.empty()) return y.strides[axis]->is_constant(1);
-    for (std::size_t d = axis + 1; d < c_.axes.size(); ++d)
-      if (c_.axes[d].size != 1) return false;
-    return true;
-  }
-
-  computation& c_;
-  expr_arena& a_;
-  std::vector<expr_ref> variables_;
-  int loops_ = 0;
-};
-
-// Rows of the register tile by the vectors across it. AVX-512: 12x2 leaves registers for B and broadcasts (measured:
-// 95% of the peak); 16 registers hold 6x2, without fma 4x2.
-int tile_height(const machine_model& m, int vectors) {
-  if (m.registers >= 32) return vectors <= 2 ? 12 : 6;
-  if (m.vector_bits >= 256) return vectors == 1 ? 10 : 6;
-  return vectors == 1 ? 8 : 4;
-}
-
-// Both tails are shifted inwards: the last tile begins so that it ends at the edge, and computes some elements a second
-// time, to the same bits. So a kernel holds one tile, whole, and compiles in the time of one.
 class builder {
  public:
-  builder(computation& c, const product& p, const machine_model& m) : c_(c), a_(c.kernel.make()), p_(p) {
-    const int lanes = m.vector_bits / 8 / size_of(p.sum->type);
-    columns_ = c.axes[p.column].size;
-    const int most = p.row < 0 ? 4 : 2;
-    const int vectors = static_cast<int>(std::clamp<extent_t>((columns_ + lanes - 1) / lanes, 1, most));
-    width_ = vectors * lanes;
-    if (p.row < 0) return;
-    // Balanced: 13 rows are two tiles of 7, not one of 12 and one of 1.
-    const extent_t rows = c.axes[p.row].size, highest = tile_height(m, vectors);
-    const extent_t tiles = (rows + highest - 1) / highest;
-    height_ = static_cast<int>((rows + tiles - 1) / tiles);
+  builder(computation& c, const product& p, const machine_model& m, launch& l)
+      : c_(c), a_(c.kernel.make()), p_(p), m_(m), launch_(l) {
+    lanes_ = m.vector_bits / 8 / size_of(p.sum->type);
+    rows_ = p.row < 0 ? 1 : axis(p.row).size;
+    columns_ = axis(p.column).size;
+    for (int i = 0; i < p.sum->loops(); ++i) depth_ *= c.at_call(p.sum->loop_extent(i));
+    constant_ = is_constant_operand(c, p);
+    pack_ = !constant_ && must_pack();
+    const register_tile t = choose_register_tile(m, {.rows = rows_,
+                                                     .columns = columns_,
+                                                     .depth = depth_,
+                                                     .lanes = lanes_,
+                                                     .element_bytes = size_of(p.b.load->type),
+                                                     .row_stride = row_stride(),
+                                                     .step_stride = constant_ || pack_ ? 0 : step_stride()});
+    height_ = t.rows;
+    panels_.width = t.vectors * lanes_;
+    panels_.columns = axis(p.column).extent;
+    panels_.columns_at_call = columns_;
+    panels_.count = panels_.narrow() ? a_.index(1) : tiles(panels_.columns, panels_.width);
   }
 
+  /// Without unit stride in the columns b must be packed; few rows are better off with the loop rule.
+  bool worthwhile() const { return p_.unit_columns || rows_ >= 8; }
+
   stmt_ref build() {
-    // Column tiles outside row tiles: the panel of b stays in cache while rows go by.
+    choose_blocks();
     std::vector<expr_ref> extents;
     std::vector<int> outer;
     for (int d = 0; d < static_cast<int>(c_.axes.size()); ++d)
-      if (d != p_.row && d != p_.column && c_.axes[d].size != 1) {
+      if (d != p_.row && d != p_.column && axis(d).size != 1) {
         outer.push_back(d);
-        extents.push_back(c_.axes[d].extent);
+        extents.push_back(axis(d).extent);
       }
-    const expr_ref column_extent = c_.axes[p_.column].extent;
-    const expr_ref row_extent = p_.row < 0 ? a_.index(1) : c_.axes[p_.row].extent;
-    const bool narrow = columns_ <= width_;  // one column tile, masked unless it fits exactly
-    extents.push_back(narrow ? a_.index(1) : tiles(column_extent, width_));
-    extents.push_back(tiles(row_extent, height_));
+    const expr_ref row_tiles = p_.row < 0 ? a_.index(1) : tiles(axis(p_.row).extent, height_);
+    const blocks columns(*this, panels_.count, panels_per_block_, "panels_per_block");
+    const blocks rows(*this, row_tiles, tiles_per_block_, "tiles_per_block");
+    extents.push_back(columns.count);
+    extents.push_back(rows.count);
     const fused_loop f = fuse_loops(a_, extents);
-    for (std::size_t i = 0; i < outer.size(); ++i) replaced_.emplace_back(c_.axes[outer[i]].variable, f.indices[i]);
-    const expr_ref first_column = narrow ? a_.index(0) : first(f.indices[outer.size()], column_extent, width_);
-    const expr_ref first_row = first(f.indices[outer.size() + 1], row_extent, height_);
-    return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, tile(first_row, first_column)});
+    for (std::size_t i = 0; i < outer.size(); ++i) at_.emplace_back(axis(outer[i]).variable, f.indices[i]);
+    const auto [panel_begin, panel_end] = columns.range(a_, f.indices[outer.size()]);
+    const auto [tile_begin, tile_end] = rows.range(a_, f.indices[outer.size() + 1]);
+
+    const expr_ref panel = a_.fresh_variable(), row_tile = a_.fresh_variable();
+    tile_place at{first_row(row_tile), panel, panel};
+    stmt_ref fill;
+    if (constant_) {
+      launch_.packed.push_back(pack_constant(c_, p_, panels_));
+      at.packed = static_cast<std::int64_t>(launch_.packed.back().parameter);
+    } else if (pack_) {
+      local_pack made = pack_block(c_, p_, panels_, panel_begin, panel_end, columns.most, lanes_, at_);
+      at.packed = made.buffer;
+      at.packed_panel = a_.sub(panel, panel_begin);
+      fill = std::move(made.fill);
+    }
+    stmt_ref s = tile(at);
+    s = make_stmt(loop{panel, panel_begin, panel_end, loop_kind::serial, 1, s});
+    s = make_stmt(loop{row_tile, tile_begin, tile_end, loop_kind::serial, 1, s});
+    s = make_block({fill, s});
+    return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, s});
   }
 
  private:
+  const computation::axis& axis(int d) const { return c_.axes[static_cast<std::size_t>(d)]; }
   expr_ref tiles(expr_ref extent, int size) {
     return size == 1 ? extent : a_.div(a_.add(extent, a_.index(size - 1)), a_.index(size));
   }
-  expr_ref first(expr_ref tile, expr_ref extent, int size) {
-    if (size == 1) return tile;
-    return a_.min(a_.mul(tile, a_.index(size)), a_.sub(extent, a_.index(size)));
+  // The last tile of rows ends at the edge, too.
+  expr_ref first_row(expr_ref row_tile) {
+    if (p_.row < 0) return a_.index(0);
+    if (height_ == 1) return row_tile;
+    return a_.min(a_.mul(row_tile, a_.index(height_)), a_.sub(axis(p_.row).extent, a_.index(height_)));
   }
 
-  stmt_ref tile(expr_ref first_row, expr_ref first_column) {
+  // b is copied when it must be, or when it is read many times and does not stay in the cache as it lies.
+  bool must_pack() const {
+    if (!p_.unit_columns) return true;
+    return rows_ >= least_rows_to_pack && p_.sum->loops() == 1 && depth_ > steps_in_l2(m_, step_stride()) &&
+           !overlapping_windows();
+  }
+  std::int64_t bytes(const product::operand& o, ir::expr_ref elements) const {
+    return c_.at_call(elements) * size_of(o.load->type);
+  }
+  std::int64_t step_stride() const { return bytes(p_.b, p_.b.reduction.back()); }
+  std::int64_t row_stride() const { return p_.row < 0 ? 0 : bytes(p_.a, p_.a.axis[static_cast<std::size_t>(p_.row)]); }
+  // How far ahead b is asked for where it lies apart and comes from behind the second-level cache.
+  int steps_ahead() const {
+    constexpr extent_t cycles_to_l3 = 400;
+    const extent_t products = extent_t{height_} * panels_.width / lanes_;
+    const bool beyond_l2 =
+        depth_ * columns_ * size_of(p_.b.load->type) > m_.l2_bytes / 2 || depth_ > steps_in_l2(m_, step_stride());
+    return beyond_l2 && !overlapping_windows() ? static_cast<int>(std::clamp<extent_t>(cycles_to_l3 / products, 4, 32))
+                                               : 0;
+  }
+  // A convolution's windows read each element several times: its panels would be much larger than what they come from.
+  bool overlapping_windows() const {
+    extent_t elements = 1;
+    const buffer& b = c_.kernel.buffers[static_cast<std::size_t>(p_.b.load->payload)];
+    for (expr_ref e : b.extents) elements *= c_.at_call(e);
+    return depth_ * columns_ > elements;
+  }
+
+  // Blocks are symbols: one kernel serves all sizes. Where they lie does not touch the order of any sum.
+  void choose_blocks() {
+    extent_t batches = 1;
+    for (int d = 0; d < static_cast<int>(c_.axes.size()); ++d)
+      if (d != p_.row && d != p_.column) batches *= axis(d).size;
+    const extent_t panels = panels_.narrow() ? 1 : ceil_div(columns_, panels_.width);
+    const extent_t row_tiles = ceil_div(rows_, height_);
+    // A block of b stays in half of the second-level cache while rows of a go by.
+    const extent_t panel_bytes = depth_ * panels_.width * size_of(p_.b.load->type);
+    const extent_t most_panels = std::clamp<extent_t>(m_.l2_bytes / 2 / std::max<extent_t>(panel_bytes, 1), 1, panels);
+    const extent_t units = m_.threads > 1 ? units_per_thread * m_.threads : 1;
+    double least = 0;
+    for (extent_t column_blocks = ceil_div(panels, most_panels); column_blocks <= panels;) {
+      const extent_t per_block = ceil_div(panels, column_blocks);
+      extent_t row_blocks = std::clamp<extent_t>(ceil_div(units, batches * ceil_div(panels, per_block)), 1, row_tiles);
+      // Elements that move: a again for every block of columns; b, written too when it is packed, for every one of
+      // rows.
+      const double moved = static_cast<double>(rows_) * static_cast<double>(ceil_div(panels, per_block)) +
+                           (pack_ ? 3.0 : 1.0) * static_cast<double>(columns_) * static_cast<double>(row_blocks);
+      if (least == 0 || moved < least) {
+        least = moved;
+        panels_per_block_ = per_block;
+        tiles_per_block_ = ceil_div(row_tiles, row_blocks);
+      }
+      if (per_block == 1) break;
+      // The next smaller size of a block.
+      column_blocks = ceil_div(panels, per_block - 1);
+    }
+  }
+
+  // A range cut into blocks of the same size but for the last.
+  struct blocks {
+    blocks(builder& b, expr_ref count_of_all, extent_t size, const char* name) : all(count_of_all) {
+      if (all->is_constant(1)) {
+        most = count = all;
+        return;
+      }
+      most = b.a_.symbol(static_cast<std::int64_t>(b.c_.kernel.symbols.size()));
+      b.c_.kernel.symbols.push_back(name);
+      b.c_.symbol_values.push_back(size);
+      count = b.a_.div(b.a_.add(all, b.a_.sub(most, b.a_.index(1))), most);
+    }
+    std::pair<expr_ref, expr_ref> range(expr_arena& a, expr_ref index) const {
+      if (all->is_constant(1)) return {a.index(0), all};
+      const expr_ref begin = a.mul(index, most);
+      return {begin, a.min(a.add(begin, most), all)};
+    }
+    expr_ref all, most, count;
+  };
+
+  // Where one tile's operands and result are.
+  struct tile_place {
+    expr_ref first_row, panel, packed_panel;
+    std::int64_t packed = -1;  // buffer of b's panels
+  };
+  stmt_ref tile(const tile_place& where) {
     contraction t;
     t.row = a_.fresh_variable();
     t.column = a_.fresh_variable();
     t.tile_rows = height_;
-    t.tile_columns = width_;
+    t.tile_columns = panels_.width;
     // A narrow tile's width is compiled in, so there is one path: masked or not.
-    t.columns = a_.index(std::min<extent_t>(columns_, width_));
+    t.columns = a_.index(std::min<extent_t>(columns_, panels_.width));
     t.accumulator = a_.fresh_accumulator(p_.sum->type);
-    auto at = replaced_;
-    at.emplace_back(c_.axes[p_.column].variable, a_.add(first_column, t.column));
-    if (p_.row >= 0) at.emplace_back(c_.axes[p_.row].variable, a_.add(first_row, t.row));
+    auto at = at_;
+    at.emplace_back(axis(p_.column).variable, a_.add(panels_.first(a_, where.panel), t.column));
+    if (p_.row >= 0) at.emplace_back(axis(p_.row).variable, a_.add(where.first_row, t.row));
     // The longest reduction loop is the innermost: short windows are loops around it.
     std::vector<int> order(static_cast<std::size_t>(p_.sum->loops()));
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
     auto extent = [&](int x) { return c_.at_call(p_.sum->loop_extent(x)); };
     std::sort(order.begin(), order.end(),
               [&](int x, int y) { return std::pair(extent(x), x) < std::pair(extent(y), y); });
+    std::vector<expr_ref> reduction(order.size());
     for (int i : order) {
-      const expr_ref v = a_.fresh_variable();
+      const expr_ref v = reduction[static_cast<std::size_t>(i)] = a_.fresh_variable();
       at.emplace_back(p_.sum->loop_variable(i), v);
       t.reduction.push_back({v, p_.sum->loop_extent(i)});
     }
     t.a = a_.substitute(p_.a.value, at);
-    t.b = a_.substitute(p_.b.value, at);
+    t.b = where.packed < 0 ? a_.substitute(p_.b.value, at)
+                           : packed_operand(c_, p_, where.packed, where.packed_panel, reduction, t.column);
+    if (where.packed < 0) t.prefetch = steps_ahead();
     t.buffer = c_.output;
     for (const computation::axis& x : c_.axes) t.indices.push_back(a_.substitute(x.variable, at));
     const expr_ref in_terms_of_sum =
@@ -179,17 +221,24 @@ class builder {
   computation& c_;
   expr_arena& a_;
   const product& p_;
-  extent_t columns_ = 0;
-  int width_ = 0, height_ = 1;
-  std::vector<std::pair<expr_ref, expr_ref>> replaced_;
+  const machine_model& m_;
+  launch& launch_;
+  int lanes_ = 1, height_ = 1;
+  bool constant_ = false, pack_ = false;  // b is packed: when the callable is built, at each call
+  extent_t rows_ = 1, columns_ = 1, depth_ = 1;
+  panels panels_;
+  extent_t panels_per_block_ = 1, tiles_per_block_ = 1;
+  std::vector<std::pair<expr_ref, expr_ref>> at_;
 };
 
 }  // namespace
 
-bool schedule_contraction(computation& c, const machine_model& m) {
-  product p;
-  if (!matcher(c).match(p)) return false;
-  c.kernel.body = builder(c, p, m).build();
+bool schedule_contraction(computation& c, const machine_model& m, launch& l) {
+  const auto p = match_product(c);
+  if (!p) return false;
+  builder b(c, *p, m, l);
+  if (!b.worthwhile()) return false;
+  c.kernel.body = b.build();
   return true;
 }
 

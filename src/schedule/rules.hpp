@@ -1,7 +1,10 @@
 // Default schedules: rules over what a computation is (a contraction, row reductions, a map), not templates per
 // operator.
 #pragma once
+#include <compare>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "loop/lower.hpp"
 
@@ -9,21 +12,37 @@ namespace tenon::schedule {
 
 /// What the rules ask of a machine.
 struct machine_model {
-  int vector_bits = 128;  ///< widest natural vector
-  int registers = 16;     ///< vector registers
+  int vector_bits = 128;                                   ///< widest natural vector
+  int registers = 16;                                      ///< vector registers
+  int threads = 1;                                         ///< that a call will use
+  std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10;  ///< data caches of one core
+};
+
+/// A constant operand that its kernel reads in panels, [panel][reduction...][width], made once when a callable is
+/// built. Panel n begins at column n * width, the last one at columns - width.
+struct constant_packing {
+  std::size_t parameter = 0;  ///< of the kernel, that the packed constant is bound to
+  int width = 0;
+  extent_t columns = 0, column_stride = 1, offset = 0;     ///< of the constant as it is; strides in elements
+  std::vector<std::pair<extent_t, extent_t>> reduction{};  ///< extent, stride
+  std::int64_t elements() const;                           ///< of the packed one
+  void pack(const void* from, void* to, int element_bytes) const;
+  friend auto operator<=>(const constant_packing&, const constant_packing&) = default;
 };
 
 /// What the caller needs to know of a scheduled kernel.
 struct launch {
   std::int64_t extent = 1;       ///< trips of the parallel loop at this call
   std::int64_t nanoseconds = 0;  ///< predicted for one thread: short kernels run serially
+  std::int64_t scratch = 0;      ///< bytes that a worker needs
+  std::vector<constant_packing> packed;
 };
 
 /// Gives the computation's kernel its loops. A program has them already: only its launch is computed.
 launch schedule_default(ir::computation&, const machine_model&);
 
 // The rules; each answers false when the computation is not of its kind.
-bool schedule_contraction(ir::computation&, const machine_model&);
+bool schedule_contraction(ir::computation&, const machine_model&, launch&);
 void schedule_loops(ir::computation&, const machine_model&);
 
 /// Lanes of a vector loop over these expressions: the widest element decides.

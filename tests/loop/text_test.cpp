@@ -23,6 +23,7 @@ constexpr char everything[] = R"(kernel `fused.add+relu`(n0, n1)
   out z: f32[n0, 32]
   out best: f32[n0]
   out at.best: i64[n0]
+  scratch packed: f32[n1, 32]
   local t: f32[4]
 parallel for i0 in [0, n0)
   block
@@ -38,12 +39,16 @@ parallel for i0 in [0, n0)
   else
     for i2 in [max(n1 - 5, 0), min(i0 * 3 + 8, n1))
       z[i0, i2] = f32(~i32(a[i0, 0]) & i32(a[i0, i2]) >> i32(3)) * bitcast<f32>(i32(a[0, 0]) << i32(1))
+  for i9 in [0, n1)
+    vectorized(32) for i10 in [0, 32)
+      packed[i9, i10] = f32(w[i9, i10])
   contraction 12 x 32 into z[i0 * 12 + i6, i7]
     rows i6
     columns i7 in [0, min(n1, 32))
     summing i8 in [0, n1)
     a = a[i0 * 12 + i6, i8]
-    b = f32(w[i8, i7])
+    b = packed[i8, i7]
+    prefetch 16
     value(acc0: f32) = max(acc0 + `if`[i7], 0.0f)
 )";
 
@@ -59,7 +64,7 @@ TEST_CASE("text reads back as the same kernel") {
   CHECK(k.parameters() == 7);
   CHECK(k.buffers[3].written);
   CHECK_FALSE(k.buffers[0].written);
-  CHECK(k.arena->next_variable() == 9);
+  CHECK(k.arena->next_variable() == 11);
 }
 
 TEST_CASE("constants of every type read back exactly") {

@@ -201,6 +201,7 @@ TEST_CASE("contractions") {
         "the accumulator i9 is a loop variable's name; fresh_accumulator makes one");
   CHECK(broken_tile("= acc0", "= acc0 + f32(i3)") == "i3 is used outside of what binds it, in the value");
   CHECK(broken_tile("= acc0", "= i32(acc0)") == "the value i32(acc0) is i32, not f32");
+  CHECK(broken_tile("  value", "  prefetch 2000\n  value") == "a prefetch 2000 steps ahead; 0 to 1024 are expected");
   CHECK(broken_tile("rows i1", "rows i3") == "i3 is bound twice");
   CHECK(
       broken("vectorized(4) for i0 in [0, 8)\n  contraction 2 x 8 into y[i1, i2]\n    rows i1\n"
@@ -229,6 +230,18 @@ TEST_CASE("what text cannot say") {
     built b;
     b.k.buffers[1].id = 0;
     CHECK(b.problem() == "kernel k: buffer y has id 0 and stands at 1");
+  }
+  {
+    built b;
+    b.k.add_buffer("t", f32, scope::scratch, {b.m.symbol(0)}, {b.m.index(2)});
+    CHECK(b.problem() == "kernel k: buffer t: it has strides; scratch buffers are contiguous");
+  }
+  {
+    built b;
+    b.k.add_buffer("t", f32, scope::scratch, {b.m.symbol(0)});
+    CHECK(b.problem() == "no error");
+    b.k.add_buffer("late", f32, scope::parameter, {b.m.symbol(0)});
+    CHECK(b.problem() == "kernel k: buffer late: a parameter stands after a local buffer");
   }
   {
     built b;

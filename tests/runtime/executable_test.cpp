@@ -17,9 +17,7 @@ using namespace tenon::runtime;
 namespace {
 
 struct native : code {
-  native(kernel_fn f, std::string n, std::int64_t s = 0, const void* c = nullptr) {
-    entry = f, name = std::move(n), scratch = s, context = c;
-  }
+  native(kernel_fn f, std::string n, const void* c = nullptr) { entry = f, name = std::move(n), context = c; }
 };
 
 constexpr slot argument(std::uint32_t i, std::int64_t offset = 0) { return {slot::kind::argument, i, offset}; }
@@ -50,7 +48,7 @@ std::int32_t with_scratch(const kernel_call* c) {
 
 step make_step(kernel_fn f, std::string name, std::vector<slot> buffers, std::int64_t extent, std::int64_t ns,
                std::int64_t scratch = 0) {
-  return {std::make_shared<native>(f, std::move(name), scratch), std::move(buffers), {extent, 3}, extent, ns};
+  return {std::make_shared<native>(f, std::move(name)), std::move(buffers), {extent, 3}, extent, ns, scratch};
 }
 
 struct counting_memory : memory {
@@ -286,7 +284,7 @@ TEST_CASE("executable: a call from inside of a kernel runs alone, in the pool an
     executable e;
     e.arguments = e.results = 1;
     e.steps.push_back(make_step(nested, "nested", {argument(0), result(0)}, 100, 100'000));
-    e.steps[0].kernel = std::make_shared<native>(nested, "nested", 0, &in);
+    e.steps[0].kernel = std::make_shared<native>(nested, "nested", &in);
     e.finish();
     for (std::int64_t v : run_chain(e, 100, x, nullptr, 3)) REQUIRE(v == 9 + 4);
   }

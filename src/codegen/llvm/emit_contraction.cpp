@@ -49,6 +49,7 @@ class contraction_emitter {
   value convert(value v, expr_ref from) { return e_.a_->cast(v, from->type, type_); }
   value row_value(int row, const addressing&, const values& pointers);
   values column_values(const addressing&, value pointer);
+  void ask_ahead(const addressing&, value pointer);
   value advanced(value p, value step, int times);
   void epilogue(const values& accumulators, const values& masks);
   template <class F>
@@ -391,10 +392,22 @@ contraction_emitter::values contraction_emitter::column_values(const addressing&
   return r;
 }
 
+/// The lines of b that a later step reads. Its address may lie behind the end: prefetches do not fault.
+void contraction_emitter::ask_ahead(const addressing& b, value p) {
+  constexpr std::int64_t line = 64;
+  value ahead = b_.CreateGEP(b_.getInt8Ty(), p, b_.CreateMul(b.step, e_.index_number(c_.prefetch)));
+  const std::int64_t bytes = static_cast<std::int64_t>(vectors_) * width_ * size_of(operand_b_.load->type);
+  for (std::int64_t at = 0; at < bytes; at += line)
+    b_.CreateIntrinsic(
+        llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+        {b_.CreateGEP(b_.getInt8Ty(), ahead, e_.index_number(at)), b_.getInt32(0), b_.getInt32(3), b_.getInt32(1)});
+}
+
 contraction_emitter::values contraction_emitter::one_step(const values& accumulators, int set, value,
                                                           const addressing& a, const values& pa, const addressing& b,
                                                           value pb) {
   values next = accumulators;
+  if (c_.prefetch && b.stepped) ask_ahead(b, pb);
   const values columns = column_values(b, pb);
   for (int i = 0; i < c_.tile_rows; ++i) {
     value x = e_.a_->splat(row_value(i, a, pa), width_);

@@ -92,6 +92,12 @@ void emitter::vectorized(const ir::loop& x) {
   const auto full = [&](value from, int at_once) {
     const std::int64_t stride = static_cast<std::int64_t>(at_once) * width;
     if (number && n < stride) return from;
+    constexpr std::int64_t unrolled = 4;
+    if (number && at_once == 1 && n < (unrolled + 1) * stride) {  // a few times: no loop
+      for (std::int64_t s = 0; s < n / stride; ++s)
+        lane_body(x, b_.CreateNSWAdd(from, index_number(s * stride)), nullptr, 0);
+      return static_cast<value>(b_.CreateNSWAdd(from, index_number(n / stride * stride)));
+    }
     // Whole vectors end where `count` rounded down does; a negative count rounds to a negative one.
     value length = b_.CreateNSWSub(end, from);
     value to = b_.CreateNSWAdd(from, b_.CreateAnd(length, index_number(-stride)));

@@ -61,7 +61,13 @@ void emitter::run() {
     buffers_[static_cast<std::size_t>(i)].pointer = load;
   }
   prepare_buffers();
+  const std::vector<expr_ref> offsets = kernel_.scratch_offsets();
+  value scratch =
+      offsets.back()->is_constant(0) ? nullptr : field(offsetof(kernel_call, scratch), b_.getPtrTy(), "scratch");
   b_.SetInsertPoint(body);
+  for (std::size_t i = 0; i < buffers_.size(); ++i)
+    if (offsets[i])
+      buffers_[i].pointer = b_.CreateInBoundsGEP(b_.getInt8Ty(), scratch, scalar(offsets[i]), kernel_.buffers[i].name);
   emit(kernel_.body);
   b_.CreateRet(b_.getInt32(0));
   b_.SetInsertPoint(entry_);
@@ -82,8 +88,7 @@ void emitter::prepare_buffers() {
   llvm::MDBuilder md(context_);
   llvm::MDNode* domain = md.createAnonymousAliasScopeDomain();
   std::vector<llvm::MDNode*> scopes;
-  const int parameters = kernel_.parameters();
-  for (int i = 0; i < parameters; ++i) scopes.push_back(md.createAnonymousAliasScope(domain));
+  for (std::size_t i = 0; i < buffers_.size(); ++i) scopes.push_back(md.createAnonymousAliasScope(domain));
   for (std::size_t i = 0; i < buffers_.size(); ++i) {
     const ir::buffer& from = kernel_.buffers[i];
     buffer_state& to = buffers_[i];
@@ -95,10 +100,10 @@ void emitter::prepare_buffers() {
         to.factors[d].assign(from.extents.begin() + static_cast<std::ptrdiff_t>(d) + 1, from.extents.end());
       else
         to.factors[d].push_back(from.strides[d]);
-    if (from.where != ir::scope::parameter) continue;
+    if (from.where == ir::scope::local) continue;
     llvm::SmallVector<llvm::Metadata*, 8> others;
-    for (int j = 0; j < parameters; ++j)
-      if (static_cast<std::size_t>(j) != i) others.push_back(scopes[static_cast<std::size_t>(j)]);
+    for (std::size_t j = 0; j < buffers_.size(); ++j)
+      if (j != i && kernel_.buffers[j].where != ir::scope::local) others.push_back(scopes[j]);
     to.scope = llvm::MDNode::get(context_, {scopes[i]});
     to.others = llvm::MDNode::get(context_, others);
   }

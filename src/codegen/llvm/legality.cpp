@@ -56,6 +56,7 @@ bool legal_intrinsic(Intrinsic::ID id, const machine& m) {
     case Intrinsic::is_fpclass:  // InstCombine makes it of two comparisons
     case Intrinsic::lifetime_end:
     case Intrinsic::lifetime_start:
+    case Intrinsic::prefetch:
     case Intrinsic::smax:
     case Intrinsic::smin:
     case Intrinsic::sqrt:

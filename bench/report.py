@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Runs the benchmarks beside peers and writes their tables and pictures.
+
+report.py BUILD [--processes N] [--threads N ...] [--random SEED] [--only NAME] [--out FOLDER]
+
+Each table comes from fresh processes (3 unless told). A row's ratio is the best peer's median over ours in one process,
+where both ran in turn; the worst process counts. Above 1 we are faster.
+"""
+import argparse
+import collections
+import math
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+
+BARS = {"sgemm": (1.0, 0.8), "matmul constant weights": (1.1, 0.93)}  # geometric mean, least
+
+
+def run(program, words):
+    """{table: {row: {side: (work, q1, median, q3)}}} of one process, and the peak it measured."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+    environment["TENON_CACHE_DIR"] = "off"
+    tables, peak = collections.OrderedDict(), 0.0
+    done = subprocess.run([program, *words], env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{program} {' '.join(words)}: {done.stderr}")
+    for line in done.stdout.splitlines():
+        table, row, side, *numbers = line.split("\t")
+        work, q1, median, q3 = map(float, numbers)
+        if table == "peak":
+            peak = work
+        else:
+            tables.setdefault(table, collections.OrderedDict()).setdefault(row, {})[side] = (work, q1, median, q3)
+    return tables, peak
+
+
+def ratio(sides):
+    best = min((s for s in sides if s != "tenon"), key=lambda s: sides[s][2])
+    return sides[best][2] / sides["tenon"][2], best
+
+
+def geomean(values):
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def write_table(name, processes, peaks):
+    lines = [f"### {name}", "", "| shape | GFLOP/s | quartiles | best peer | GFLOP/s | quartiles | ratio |", "|---|---|---|---|---|---|---|"]
+    ratios = []
+    for row in processes[0][name]:
+        worst = min((p[name][row] for p in processes), key=lambda s: ratio(s)[0])
+        r, best = ratio(worst)
+        ratios.append((row, r))
+        rate = lambda side: "| {:.1f} | {:.1f} to {:.1f} ".format(*(worst[side][0] / worst[side][i] / 1e9 for i in (2, 3, 1)))
+        lines.append(f"| {row} {rate('tenon')}| {best} {rate(best)}| {r:.2f} |")
+    mean = geomean([r for _, r in ratios])
+    least = min(ratios, key=lambda x: x[1])
+    bar = next((b for key, b in BARS.items() if name.startswith(key)), None)
+    lines += ["", f"Geometric mean {mean:.3f}, least {least[1]:.2f} ({least[0]})" + (f"; bars {bar[0]} and {bar[1]}" if bar else "") +
+              f". Peak of one core {min(peaks) / 1e9:.0f} to {max(peaks) / 1e9:.0f} GFLOP/s.", ""]
+    return lines, ratios
+
+
+def picture(name, ratios):
+    """Bars from 0 to 1.5: ours against the best peer; the line is 1."""
+    width, left, high = 900, 200, 18
+    x = lambda r: left + min(r, 1.5) / 1.5 * (width - left - 60)
+    height = 40 + high * len(ratios)
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="11">',
+           f'<rect width="{width}" height="{height}" fill="white"/><text x="8" y="18" font-size="13">{name}: the best peer\'s time over ours</text>']
+    for i, (row, r) in enumerate(ratios):
+        y = 30 + i * high
+        colour = "#2a7" if r >= 1 else "#7ab" if r >= 0.9 else "#e94"
+        out.append(f'<text x="{left - 6}" y="{y + 12}" text-anchor="end">{row}</text>'
+                   f'<rect x="{left}" y="{y + 2}" width="{x(r) - left:.1f}" height="{high - 5}" fill="{colour}"/>'
+                   f'<text x="{x(r) + 4:.1f}" y="{y + 12}">{r:.2f}</text>')
+    out.append(f'<line x1="{x(1):.1f}" x2="{x(1):.1f}" y1="26" y2="{height - 6}" stroke="black" stroke-dasharray="3,3"/></svg>')
+    return "\n".join(out) + "\n"
+
+
+def machine():
+    model = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
+    return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}"
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("build")
+    arguments.add_argument("--processes", type=int, default=3)
+    arguments.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    arguments.add_argument("--random")
+    arguments.add_argument("--only")
+    arguments.add_argument("--out", default="bench_report")
+    options = arguments.parse_args()
+    program = pathlib.Path(options.build) / "bench" / "bench_products"
+    if not program.exists():
+        sys.exit(f"{program} is not there: it is built where libdnnl-dev and libopenblas-dev are (sh cmake/setup.sh bench)")
+    out = pathlib.Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    more = (["--random", options.random] if options.random else []) + (["--only", options.only] if options.only else [])
+    lines = [f"Machine: {machine()}. Worst of {options.processes} processes.", ""]
+    for threads in options.threads:
+        for kind in ([], ["--constant"]):
+            results = []
+            for n in range(options.processes):
+                print(f"{threads} thread(s) {' '.join(kind)}: process {n + 1} of {options.processes}", file=sys.stderr)
+                results.append(run(str(program), ["--threads", str(threads), *kind, *more]))
+            processes, peaks = [r[0] for r in results], [r[1] for r in results]
+            for name in processes[0]:
+                table, ratios = write_table(name, processes, peaks)
+                lines += table
+                file = out / (name.replace(",", "").replace(" ", "_") + ".svg")
+                file.write_text(picture(name, ratios))
+    text = "\n".join(lines)
+    (out / "report.md").write_text(text + "\n")
+    print(text)
+
+
+main()

@@ -1,0 +1,134 @@
+#include "schedule/pack.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "ops/leaf.hpp"
+
+namespace tenon::schedule {
+
+using namespace ir;
+
+expr_ref panels::first(expr_arena& a, expr_ref panel) const {
+  if (narrow()) return a.index(0);
+  return a.min(a.mul(panel, a.index(width)), a.sub(columns, a.index(width)));
+}
+
+local_pack pack_block(computation& c, const product& p, const panels& all, expr_ref begin, expr_ref end, expr_ref most,
+                      int lanes, std::vector<std::pair<expr_ref, expr_ref>> at) {
+  expr_arena& a = c.kernel.make();
+  std::vector<expr_ref> extents{most};
+  for (int i = 0; i < p.sum->loops(); ++i) extents.push_back(p.sum->loop_extent(i));
+  extents.push_back(a.index(all.width));
+  local_pack result{c.kernel.add_buffer("packed", p.b.load->type, scope::scratch, extents), nullptr};
+
+  const expr_ref panel = a.fresh_variable(), column = a.fresh_variable();
+  at.emplace_back(c.axes[static_cast<std::size_t>(p.column)].variable, a.add(all.first(a, panel), column));
+  std::vector<expr_ref> indices{a.sub(panel, begin)}, reduction;
+  for (int i = 0; i < p.sum->loops(); ++i) {
+    reduction.push_back(a.fresh_variable());
+    at.emplace_back(p.sum->loop_variable(i), reduction.back());
+    indices.push_back(reduction.back());
+  }
+  indices.push_back(column);
+  const auto buffer_id = result.buffer;
+  stmt_ref s = make_stmt(store{buffer_id, indices, a.substitute(p.b.load, at), a.boolean(true)});
+  // Whole vectors: what the tile's width is a multiple of.
+  int width = lanes;
+  while (all.width % (2 * width) == 0 && width < 4 * lanes) width *= 2;
+  const expr_ref columns = all.narrow() ? all.columns : a.index(all.width);
+  s = make_stmt(loop{column, a.index(0), columns, loop_kind::vectorized, width, s});
+  const auto over_panels = [&] { s = make_stmt(loop{panel, begin, end, loop_kind::serial, 1, s}); };
+  // Rows of b are read along their length where they have one, else a panel at a time.
+  if (p.unit_columns) over_panels();
+  for (int i = p.sum->loops() - 1; i >= 0; --i)
+    s = make_stmt(
+        loop{reduction[static_cast<std::size_t>(i)], a.index(0), p.sum->loop_extent(i), loop_kind::serial, 1, s});
+  if (!p.unit_columns) over_panels();
+  result.fill = s;
+  return result;
+}
+
+bool is_constant_operand(const computation& c, const product& p) {
+  const std::int64_t id = p.b.load->payload;
+  if (c.parameters[static_cast<std::size_t>(id)].stored->op != &constant_definition()) return false;
+  for (std::size_t d = 0; d < p.b.axis.size(); ++d)  // one batch
+    if (static_cast<int>(d) != p.column && !p.b.axis[d]->is_constant(0)) return false;
+  const expr_ref roots[] = {c.value};
+  for (expr_ref e : post_order(roots))
+    if (e->is(expr_kind::load) && e->payload == id && e != p.b.load) return false;
+  return true;
+}
+
+constant_packing pack_constant(computation& c, const product& p, const panels& all) {
+  const std::int64_t id = p.b.load->payload;
+  constant_packing made;
+  made.parameter = static_cast<std::size_t>(id);
+  made.width = all.width;
+  made.columns = all.columns_at_call;
+  made.column_stride = c.at_call(p.b.axis[static_cast<std::size_t>(p.column)]);
+  expr_arena& a = c.kernel.make();
+  buffer& b = c.kernel.buffers[static_cast<std::size_t>(id)];
+  // All indices at 0: where the product begins to read.
+  std::vector<std::pair<expr_ref, expr_ref>> zeros;
+  for (const computation::axis& x : c.axes)
+    if (x.variable->is(expr_kind::variable)) zeros.emplace_back(x.variable, a.index(0));
+  for (int i = 0; i < p.sum->loops(); ++i) zeros.emplace_back(p.sum->loop_variable(i), a.index(0));
+  made.offset = c.at_call(a.substitute(linear_index(a, b, p.b.load->indices()), zeros));
+  std::vector<expr_ref> extents{all.count};
+  for (int i = 0; i < p.sum->loops(); ++i) {
+    made.reduction.emplace_back(c.at_call(p.sum->loop_extent(i)),
+                                c.at_call(p.b.reduction[static_cast<std::size_t>(i)]));
+    extents.push_back(p.sum->loop_extent(i));
+  }
+  extents.push_back(a.index(all.width));
+  b.extents = std::move(extents);
+  b.strides.clear();
+  return made;
+}
+
+expr_ref packed_operand(computation& c, const product& p, std::int64_t buffer, expr_ref panel,
+                        const std::vector<expr_ref>& reduction, expr_ref column) {
+  std::vector<expr_ref> indices{panel};
+  indices.insert(indices.end(), reduction.begin(), reduction.end());
+  indices.push_back(column);
+  expr_arena& a = c.kernel.make();
+  const expr_ref load = a.load(p.b.load->type, buffer, indices);
+  return p.b.value == p.b.load ? load : a.cast(p.b.value->type, load);
+}
+
+std::int64_t constant_packing::elements() const {
+  std::int64_t n = (columns + width - 1) / width * width;
+  for (const auto& [extent, stride] : reduction) n *= extent;
+  return n;
+}
+
+void constant_packing::pack(const void* from, void* to, int element_bytes) const {
+  const auto* source = static_cast<const std::byte*>(from) + offset * element_bytes;
+  auto* out = static_cast<std::byte*>(to);
+  const auto bytes = static_cast<std::size_t>(element_bytes);
+  std::int64_t rows = 1;
+  for (const auto& [extent, stride] : reduction) rows *= extent;
+  const extent_t present = std::min<extent_t>(columns, width);
+  for (extent_t first = 0; first < columns; first += width) {
+    const extent_t begin = columns <= width ? 0 : std::min<extent_t>(first, columns - width);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      std::int64_t at = begin * column_stride, rest = row;
+      for (std::size_t i = reduction.size(); i-- > 0;) {
+        at += rest % reduction[i].first * reduction[i].second;
+        rest /= reduction[i].first;
+      }
+      const std::byte* s = source + at * element_bytes;
+      if (column_stride == 1) {
+        std::memcpy(out, s, bytes * static_cast<std::size_t>(present));
+      } else {
+        for (extent_t k = 0; k < present; ++k)
+          std::memcpy(out + k * element_bytes, s + k * column_stride * element_bytes, bytes);
+      }
+      std::memset(out + present * element_bytes, 0, bytes * static_cast<std::size_t>(width - present));
+      out += bytes * static_cast<std::size_t>(width);
+    }
+  }
+}
+
+}  // namespace tenon::schedule

@@ -1,0 +1,40 @@
+// Packing b of a product in panels: [panel][reduction...][width], each panel as the register tile reads it.
+#pragma once
+#include <utility>
+#include <vector>
+
+#include "schedule/product.hpp"
+#include "schedule/rules.hpp"
+
+namespace tenon::schedule {
+
+/// Where the panels of a product's columns begin. The last begins so that it ends at the edge: it repeats columns of
+/// the one before it, and nothing is padded. All columns fit in one panel: it begins at 0, and is masked.
+struct panels {
+  ir::expr_ref count, columns;
+  extent_t columns_at_call = 0;
+  int width = 0;
+  bool narrow() const { return columns_at_call <= width; }
+  ir::expr_ref first(ir::expr_arena&, ir::expr_ref panel) const;
+};
+
+/// A local copy of a block of panels, made by whoever works on it:
+///   for r..., p in [begin, end), c: packed[p - begin][r...][c] = b(r..., first(p) + c)
+/// `at` are the values of the computation's other axes. Gives the buffer; `most` panels fit.
+struct local_pack {
+  std::int64_t buffer;
+  ir::stmt_ref fill;
+};
+local_pack pack_block(ir::computation&, const product&, const panels&, ir::expr_ref begin, ir::expr_ref end,
+                      ir::expr_ref most, int lanes, std::vector<std::pair<ir::expr_ref, ir::expr_ref>> at);
+
+/// Whether b is a constant that nothing else in the kernel reads, so that it can be packed when the callable is built.
+bool is_constant_operand(const ir::computation&, const product&);
+/// Makes the kernel read it from panels; the answer tells what has to be bound in its place.
+constant_packing pack_constant(ir::computation&, const product&, const panels&);
+
+/// b's operand of the contraction, read from packed panels.
+ir::expr_ref packed_operand(ir::computation&, const product&, std::int64_t buffer, ir::expr_ref panel,
+                            const std::vector<ir::expr_ref>& reduction, ir::expr_ref column);
+
+}  // namespace tenon::schedule

@@ -1,0 +1,28 @@
+// What the contraction rule works on: a sum of products, with the strides of its operands in every axis.
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "loop/lower.hpp"
+
+namespace tenon::schedule {
+
+/// sum over the reduction of a * b: `a` is the same for all columns, `b` for all rows.
+struct product {
+  struct operand {
+    ir::expr_ref value = nullptr;  ///< as it stands in the product: a load, or a cast of one
+    ir::expr_ref load = nullptr;
+    std::vector<ir::expr_ref> axis, reduction;  ///< strides in elements
+  };
+  ir::expr_ref sum = nullptr;
+  operand a, b;
+  int row = -1;     ///< the axis of the computation along which only `a` changes; -1: there is none
+  int column = -1;  ///< the axis along which only `b` changes and the result has unit stride
+  /// Whether `b` has unit stride in the columns; else it is packed, or nothing can be done with it.
+  bool unit_columns = true;
+};
+
+/// Nothing when the computation is no single sum of products of two loads with affine indices.
+std::optional<product> match_product(ir::computation&);
+
+}  // namespace tenon::schedule

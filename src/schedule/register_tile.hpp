@@ -1,0 +1,29 @@
+// The register tile of a contraction, by an analytic model of what a step of it costs.
+#pragma once
+#include "schedule/rules.hpp"
+#include "tenon/core/extent.hpp"
+
+namespace tenon::schedule {
+
+/// What the model looks at: rows x columns sums of `depth` products each.
+struct tile_problem {
+  extent_t rows = 1, columns = 1, depth = 1;
+  int lanes = 1;                 ///< elements of a vector
+  int element_bytes = 4;         ///< of both operands
+  std::int64_t row_stride = 0;   ///< bytes from one row of a to the next
+  std::int64_t step_stride = 0;  ///< bytes from one step of b to the next; 0: it is packed
+};
+struct register_tile {
+  int rows = 1;
+  int vectors = 1;  ///< across the columns
+};
+
+/// The tile whose copies cover all sums at the least cost. Both tails are shifted inwards, so what tiles overlap is
+/// computed twice and counts; rows are balanced (13 are two tiles of 7, not 12 and 1).
+register_tile choose_register_tile(const machine_model&, const tile_problem&);
+
+/// How many steps of b, `stride` bytes apart, the second-level cache holds: rows that lie a power of two apart share
+/// few of its sets.
+extent_t steps_in_l2(const machine_model&, std::int64_t stride);
+
+}  // namespace tenon::schedule
