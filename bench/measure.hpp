@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <sstream>
@@ -75,5 +76,33 @@ inline std::vector<shape_line> read_shapes(const std::string& path) {
   }
   return lines;
 }
+
+/// What every benchmark beside peers takes: --threads N, --only NAME, and words of its own, which `more` answers.
+struct arguments {
+  int threads = 1;
+  std::string only;
+  arguments(int count, char** words,
+            const std::function<bool(const std::string&, const std::function<long()>&)>& more) {
+    for (int i = 1; i < count; ++i) {
+      const std::string word = words[i];
+      const auto number = [&] {
+        if (++i == count) std::fprintf(stderr, "%s wants a number\n", word.c_str()), std::exit(2);
+        return std::atol(words[i]);
+      };
+      if (word == "--threads")
+        threads = static_cast<int>(number());
+      else if (word == "--only" && i + 1 < count)
+        only = words[++i];
+      else if (!more(word, number))
+        std::fprintf(stderr, "%s: not understood\n", word.c_str()), std::exit(2);
+    }
+  }
+  bool wanted(const std::string& name) const { return only.empty() || name == only; }
+  /// "sgemm, 2 threads"
+  std::string table(const std::string& what) const {
+    return what + ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+  }
+  std::string target() const { return "llvm -num-threads=" + std::to_string(threads); }
+};
 
 }  // namespace tenon::bench

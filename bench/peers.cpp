@@ -1,9 +1,12 @@
 #include "peers.hpp"
 
 #include <cblas.h>
+#include <immintrin.h>
 #include <omp.h>
 
 #include <chrono>
+#include <cstdint>
+#include <cstring>
 #include <dnnl.hpp>
 #include <vector>
 
@@ -57,6 +60,100 @@ std::function<void()> onednn_matmul(long m, long n, long k, const float* a, cons
     primitive->execute(stream(), {{DNNL_ARG_SRC, ma}, {DNNL_ARG_WEIGHTS, mb}, {DNNL_ARG_DST, mc}});
     stream().wait();
   };
+}
+
+timed_convolution onednn_convolution(const convolution& c, const float* x, const float* w, float* y, bool winograd) {
+  using tag = dnnl::memory::format_tag;
+  using type = dnnl::memory::data_type;
+  const bool grouped = c.groups > 1;
+  const dnnl::memory::dims dx{c.n, c.c_in, c.h, c.w}, dy{c.n, c.c_out, c.out_h(), c.out_w()},
+      dw = grouped ? dnnl::memory::dims{c.groups, c.c_out / c.groups, c.c_in / c.groups, c.kernel, c.kernel}
+                   : dnnl::memory::dims{c.c_out, c.c_in, c.kernel, c.kernel};
+  const auto any = [](const dnnl::memory::dims& d) { return dnnl::memory::desc(d, type::f32, tag::any); };
+  const dnnl::memory::dims stride{c.stride, c.stride}, gaps{c.dilation - 1, c.dilation - 1}, pad{c.padding, c.padding};
+  dnnl::convolution_forward::primitive_desc chosen;
+  try {
+    const dnnl::convolution_forward::desc what(
+        dnnl::prop_kind::forward_inference,
+        winograd ? dnnl::algorithm::convolution_winograd : dnnl::algorithm::convolution_direct, any(dx), any(dw),
+        any(dy), stride, gaps, pad, pad);
+    chosen = dnnl::convolution_forward::primitive_desc(what, engine());
+  } catch (const dnnl::error&) {
+    return {};
+  }
+  const auto brought = [&](const dnnl::memory::dims& d, tag t, const float* data, const dnnl::memory::desc& wanted) {
+    dnnl::memory plain({d, type::f32, t}, engine(), const_cast<float*>(data)), there(wanted, engine());
+    dnnl::reorder(plain, there).execute(stream(), plain, there);
+    stream().wait();
+    return there;
+  };
+  dnnl::memory mx = brought(dx, tag::nchw, x, chosen.src_desc()),
+               mw = brought(dw, grouped ? tag::goihw : tag::oihw, w, chosen.weights_desc()),
+               my(chosen.dst_desc(), engine());
+  const auto primitive = std::make_shared<dnnl::convolution_forward>(chosen);
+  return {[=]() mutable {
+            primitive->execute(stream(), {{DNNL_ARG_SRC, mx}, {DNNL_ARG_WEIGHTS, mw}, {DNNL_ARG_DST, my}});
+            stream().wait();
+          },
+          [=]() mutable {
+            dnnl::memory plain({dy, type::f32, tag::nchw}, engine(), y);
+            dnnl::reorder(my, plain).execute(stream(), my, plain);
+            stream().wait();
+          }};
+}
+
+std::function<void()> onednn_softmax(long rows, long columns, const float* x, float* y) {
+  const dnnl::memory::desc d({rows, columns}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab);
+  const dnnl::softmax_forward::primitive_desc chosen({dnnl::prop_kind::forward_inference, d, 1}, engine());
+  dnnl::memory mx(d, engine(), const_cast<float*>(x)), my(d, engine(), y);
+  const auto primitive = std::make_shared<dnnl::softmax_forward>(chosen);
+  return [=]() mutable {
+    primitive->execute(stream(), {{DNNL_ARG_SRC, mx}, {DNNL_ARG_DST, my}});
+    stream().wait();
+  };
+}
+
+std::function<void()> onednn_layer_norm(long rows, long columns, const float* x, float* y, float epsilon) {
+  const dnnl::memory::desc d({rows, columns}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab);
+  const dnnl::layer_normalization_forward::primitive_desc chosen(
+      {dnnl::prop_kind::forward_inference, d, epsilon, dnnl::normalization_flags::none}, engine());
+  dnnl::memory mx(d, engine(), const_cast<float*>(x)), my(d, engine(), y);
+  const auto primitive = std::make_shared<dnnl::layer_normalization_forward>(chosen);
+  return [=]() mutable {
+    primitive->execute(stream(), {{DNNL_ARG_SRC, mx}, {DNNL_ARG_DST, my}});
+    stream().wait();
+  };
+}
+
+namespace {
+template <class F>
+void in_parts(long elements, int threads, F part) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int t = 0; t < threads; ++t) {
+    const long size = elements / threads / 64 * 64;
+    part(size * t, t + 1 == threads ? elements : size * (t + 1));
+  }
+}
+typedef float wide __attribute__((vector_size(64), aligned(4), may_alias));
+}  // namespace
+
+void copy_memcpy(const float* from, float* to, long elements, int threads) {
+  in_parts(elements, threads,
+           [&](long b, long e) { std::memcpy(to + b, from + b, static_cast<std::size_t>(e - b) * sizeof(float)); });
+}
+void copy_plain(const float* from, float* to, long elements, int threads) {
+  in_parts(elements, threads, [&](long b, long e) {
+    for (; b + 16 <= e; b += 16) *reinterpret_cast<wide*>(to + b) = *reinterpret_cast<const wide*>(from + b);
+    for (; b < e; ++b) to[b] = from[b];
+  });
+}
+void copy_streamed(const float* from, float* to, long elements, int threads) {
+  in_parts(elements, threads, [&](long b, long e) {
+    for (; b < e && reinterpret_cast<std::uintptr_t>(to + b) % 16; ++b) to[b] = from[b];
+    for (; b + 4 <= e; b += 4) _mm_stream_ps(to + b, _mm_loadu_ps(from + b));
+    for (; b < e; ++b) to[b] = from[b];
+    _mm_sfence();
+  });
 }
 
 namespace {

@@ -32,12 +32,11 @@ void check(const array<f32>& got, const array<f32>& want, const std::string& nam
   }
 }
 
-void run(const shape_line& s, int threads, bool constant) {
+void run(const shape_line& s, const arguments& given, bool constant) {
   const long m = s.numbers[0], n = s.numbers[1], k = s.numbers[2];
   const array<f32> a = array<f32>::uniform({m, k}, 1), b = array<f32>::uniform({k, n}, 2);
   array<f32> ours = array<f32>::zeros({m, n}), theirs = array<f32>::zeros({m, n});
-  const compile_options options{.target = "llvm -num-threads=" + std::to_string(threads),
-                                .params = param_set().set("w", b)};
+  const compile_options options{.target = given.target(), .params = param_set().set("w", b)};
   auto plain = jit([](matrix x, matrix y) { return matmul(x, y); }, options);
   auto packed = build(bound(k, n), signature<matrix>{}, options);
   std::vector<side> sides;
@@ -52,30 +51,18 @@ void run(const shape_line& s, int threads, bool constant) {
   measure(sides);
   openblas_sgemm(m, n, k, a.data(), b.data(), theirs.data());
   check(ours, theirs, s.name, k);
-  const std::string table = std::string(constant ? "matmul constant weights, " : "sgemm, ") + std::to_string(threads) +
-                            (threads == 1 ? " thread" : " threads");
-  print(table.c_str(), s.name, sides, 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k));
+  print(given.table(constant ? "matmul constant weights" : "sgemm").c_str(), s.name, sides,
+        2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  int threads = 1;
   bool constant = false;
-  std::string only;
   std::vector<shape_line> shapes = read_shapes(TENON_BENCH_SHAPES "/sgemm.csv");
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    const auto number = [&] {
-      if (++i == argc) std::fprintf(stderr, "%s wants a number\n", word.c_str()), std::exit(2);
-      return std::atol(argv[i]);
-    };
-    if (word == "--threads") {
-      threads = static_cast<int>(number());
-    } else if (word == "--constant") {
+  const arguments given(argc, argv, [&](const std::string& word, const std::function<long()>& number) {
+    if (word == "--constant") {
       constant = true;
-    } else if (word == "--only" && i + 1 < argc) {
-      only = argv[++i];
     } else if (word == "--random") {
       std::mt19937_64 random(static_cast<std::uint64_t>(number()));
       shapes.clear();
@@ -91,12 +78,12 @@ int main(int argc, char** argv) {
       shapes.clear();
       for (long n = from; n <= to; ++n) shapes.push_back({"n" + std::to_string(n), {n, n, n}});
     } else {
-      std::fprintf(stderr, "%s: not understood\n", word.c_str());
-      return 2;
+      return false;
     }
-  }
-  set_peer_threads(threads);
+    return true;
+  });
+  set_peer_threads(given.threads);
   std::printf("peak\tone core\tfma\t%.6g\t1\t1\t1\n", measured_peak());
   for (const shape_line& s : shapes)
-    if (only.empty() || s.name == only) run(s, threads, constant);
+    if (given.wanted(s.name)) run(s, given, constant);
 }

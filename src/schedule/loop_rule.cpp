@@ -16,6 +16,8 @@ namespace {
 constexpr std::int64_t block_elements = 16384;
 // Outer axes are made one parallel loop until it has this many trips; the rest stay plain loops, without divisions.
 constexpr std::int64_t enough_trips = 16;
+// Reduction loops of known size become straight code up to this many copies.
+constexpr std::int64_t unrolled_at_most = 32;
 
 class nest {
  public:
@@ -192,12 +194,20 @@ class nest {
         reduce(inner, body, may_vectorize && !vector);
     const expr_ref position = arg ? r->loop_variable(0) : nullptr;
     body.push_back(make_stmt(update{r->reducer(), best, {}, resolved(r->body()), a_.boolean(true), position}));
+    const bool simple = body.size() == 1;
     stmt_ref s = make_block(std::move(body));
+    std::int64_t copies = simple ? 1 : unrolled_at_most + 1;
     for (std::size_t k = order.size(); k-- > 0;) {
       const int i = order[k];
+      const expr_ref extent = r->loop_extent(i);
       const bool lanes = vector && k + 1 == order.size();
-      s = make_stmt(loop{r->loop_variable(i), a_.index(0), r->loop_extent(i),
-                         lanes ? loop_kind::vectorized : loop_kind::serial, lanes ? lanes_ : 1, s});
+      // Windows of known size have no loops.
+      copies = !lanes && extent->is(expr_kind::constant) ? copies * extent->payload : unrolled_at_most + 1;
+      const loop_kind kind = lanes                        ? loop_kind::vectorized
+                             : copies <= unrolled_at_most ? loop_kind::unrolled
+                                                          : loop_kind::serial;
+      copies = std::min(copies, unrolled_at_most + 1);
+      s = make_stmt(loop{r->loop_variable(i), a_.index(0), extent, kind, lanes ? lanes_ : 1, s});
     }
     list.push_back(std::move(s));
     made_[r] = a_.load(arg ? i64 : t, arg ? best + 1 : best, {});

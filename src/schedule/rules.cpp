@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "schedule/merge_axes.hpp"
+
 namespace tenon::schedule {
 
 using namespace ir;
@@ -63,6 +65,7 @@ launch schedule_default(computation& c, const machine_model& m) {
     // A program's trips are not known; each parallel one is taken for a row of some hundred steps.
     l.nanoseconds = 1000;
   } else {
+    merge_axes(c);
     double points = 1;
     for (const computation::axis& x : c.axes) points *= static_cast<double>(x.size);
     // About two vector operations a nanosecond.

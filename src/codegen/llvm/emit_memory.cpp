@@ -212,6 +212,37 @@ emitter::value emitter::reversed(value v) {
   return b_.CreateShuffleVector(v, order);
 }
 
+/// Every `stride`th element, 2 to 4: the vectors that they lie in, shuffled together. Nothing behind the last lane's
+/// element is read, and under a mask nothing but what its lanes need.
+emitter::value emitter::read_strided(std::int64_t buffer, value p, value mask, int width, int stride) {
+  llvm::Type* element = a_->memory_type(kernel_.buffers[static_cast<std::size_t>(buffer)].type);
+  value result = nullptr;
+  for (int part = 0; part < stride; ++part) {
+    // Without a mask the last vector ends with the last lane's element.
+    const bool last = part + 1 == stride;
+    const int begin = part * width - (last && !mask ? stride - 1 : 0);
+    value wanted = nullptr;
+    if (mask) {
+      llvm::SmallVector<int, 64> lane_of;
+      llvm::SmallVector<llvm::Constant*, 64> used;
+      for (int i = 0; i < width; ++i) {
+        lane_of.push_back((begin + i) / stride);
+        used.push_back(b_.getInt1((begin + i) % stride == 0));
+      }
+      wanted = b_.CreateAnd(b_.CreateShuffleVector(mask, lane_of), llvm::ConstantVector::get(used));
+    }
+    value v = read_contiguous(buffer, b_.CreateInBoundsGEP(element, p, index_number(begin)), wanted, width);
+    llvm::SmallVector<int, 64> order;
+    for (int i = 0; i < width; ++i) {
+      const int at = i * stride - begin;
+      const bool here = at >= 0 && at < width && i * stride / width == part;
+      order.push_back(here ? width + at : i);
+    }
+    result = b_.CreateShuffleVector(result ? result : v, v, order);
+  }
+  return result;
+}
+
 /// The lanes that run and for which `mask` holds; null: all.
 emitter::value emitter::mask_of(expr_ref mask) {
   value own = !mask || mask->is_true() ? nullptr : vector(mask);
@@ -243,6 +274,9 @@ emitter::value emitter::load_vector(const access& a, expr_ref mask) {
     value p = pointer(a.buffer, b_.CreateNSWSub(offset(a), index_number(width - 1)));
     return reversed(read_contiguous(a.buffer, p, m ? reversed(m) : nullptr, width));
   }
+  if (const auto by = how == pattern::affine ? step(a, lanes_->variable) : std::nullopt;
+      by && *by >= 2 && *by <= 4 && width >= 4 && (!m || masked_memory(d)))
+    return read_strided(a.buffer, pointer(a.buffer, offset(a)), m, width, static_cast<int>(*by));
   const auto pointers = lane_pointers(a);
   value v = llvm::PoisonValue::get(a_->type(d, width));
   for (int i = 0; i < width; ++i) {

@@ -106,6 +106,7 @@ class emitter {
   value read_contiguous(std::int64_t buffer, value pointer, value mask, int lanes);
   void write_contiguous(std::int64_t buffer, value pointer, value v, value mask);
   value reversed(value v);
+  value read_strided(std::int64_t buffer, value pointer, value mask, int width, int stride);
   bool masked_memory(dtype) const;
   value safe_to_read();
   value safe_to_write();

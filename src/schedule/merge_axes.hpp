@@ -1,0 +1,13 @@
+// Neighbouring axes that everything in a computation has whole become one: a 1 x 1 convolution over [h, w] is a product
+// over h * w columns.
+#pragma once
+#include "loop/lower.hpp"
+
+namespace tenon::schedule {
+
+/// Before: axes (..., h, w, ...), buffers x[..., h, w, ...] of extents (H, W), contiguous. After: one axis hw of extent
+/// H * W, buffers x[..., hw, ...] of extent H * W. Left as it is where any access has only one of the two, or both with
+/// something added, or where either is used as a number.
+void merge_axes(ir::computation&);
+
+}  // namespace tenon::schedule
