@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the benchmarks beside peers and writes their tables and pictures.
 
-report.py BUILD [--processes N] [--threads N ...] [--random SEED] [--only NAME] [--out FOLDER]
+report.py BUILD [--what products constant convolutions rows] [--processes N] [--threads N ...] [--only NAME] [--out FOLDER]
 
 Each table comes from fresh processes (3 unless told). A row's ratio is the best peer's median over ours in one process,
 where both ran in turn; the worst process counts. Above 1 we are faster.
@@ -15,7 +15,10 @@ import platform
 import subprocess
 import sys
 
-BARS = {"sgemm": (1.0, 0.8), "matmul constant weights": (1.1, 0.93)}  # geometric mean, least
+PROGRAMS = {"products": ("bench_products", []), "constant": ("bench_products", ["--constant"]),
+            "convolutions": ("bench_convolutions", []), "rows": ("bench_rows", [])}
+BARS = {"sgemm": (1.0, 0.8), "matmul constant weights": (1.1, 0.93), "convolution": (0.9, 0.75), "softmax against oneDNN": (1.5, 1.5),
+        "layer norm against oneDNN": (1.5, 1.5)}  # geometric mean, least
 
 
 def run(program, words):
@@ -46,7 +49,8 @@ def geomean(values):
 
 
 def write_table(name, processes, peaks):
-    lines = [f"### {name}", "", "| shape | GFLOP/s | quartiles | best peer | GFLOP/s | quartiles | ratio |", "|---|---|---|---|---|---|---|"]
+    unit = "GB/s" if any(w in name for w in ("softmax", "norm", "copy")) else "GFLOP/s"
+    lines = [f"### {name}", "", f"| shape | {unit} | quartiles | best peer | {unit} | quartiles | ratio |", "|---|---|---|---|---|---|---|"]
     ratios = []
     for row in processes[0][name]:
         worst = min((p[name][row] for p in processes), key=lambda s: ratio(s)[0])
@@ -89,23 +93,25 @@ def main():
     arguments.add_argument("build")
     arguments.add_argument("--processes", type=int, default=3)
     arguments.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    arguments.add_argument("--random")
+    arguments.add_argument("--what", nargs="+", choices=list(PROGRAMS), default=list(PROGRAMS))
+    arguments.add_argument("--random", help="with products: a seed of random shapes instead of the fixed ones")
     arguments.add_argument("--only")
     arguments.add_argument("--out", default="bench_report")
     options = arguments.parse_args()
-    program = pathlib.Path(options.build) / "bench" / "bench_products"
-    if not program.exists():
-        sys.exit(f"{program} is not there: it is built where libdnnl-dev and libopenblas-dev are (sh cmake/setup.sh bench)")
+    folder = pathlib.Path(options.build) / "bench"
+    if not (folder / "bench_products").exists():
+        sys.exit(f"{folder}/bench_products is not there: it is built where libdnnl-dev and libopenblas-dev are (sh cmake/setup.sh bench)")
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     more = (["--random", options.random] if options.random else []) + (["--only", options.only] if options.only else [])
     lines = [f"Machine: {machine()}. Worst of {options.processes} processes.", ""]
     for threads in options.threads:
-        for kind in ([], ["--constant"]):
+        for name in options.what:
+            program, words = PROGRAMS[name]
             results = []
             for n in range(options.processes):
-                print(f"{threads} thread(s) {' '.join(kind)}: process {n + 1} of {options.processes}", file=sys.stderr)
-                results.append(run(str(program), ["--threads", str(threads), *kind, *more]))
+                print(f"{name}, {threads} thread(s): process {n + 1} of {options.processes}", file=sys.stderr)
+                results.append(run(str(folder / program), ["--threads", str(threads), *words, *more]))
             processes, peaks = [r[0] for r in results], [r[1] for r in results]
             for name in processes[0]:
                 table, ratios = write_table(name, processes, peaks)
