@@ -4,10 +4,10 @@
 # As root, or with sudo. Does nothing, and needs no rights, where everything is there.
 set -eu
 
-build="g++ cmake ninja-build ccache llvm-19-dev lld-19 libboost-dev libfmt-dev nlohmann-json3-dev libzstd-dev zlib1g-dev
-  libxml2-dev"
+build="g++ cmake ninja-build ccache llvm-19-dev lld-19 libboost-dev libfmt-dev nlohmann-json3-dev libdlpack-dev libzstd-dev
+  zlib1g-dev libxml2-dev"
 # libllvm14 and libllvm15: a test opens other versions of LLVM in its process.
-test="clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 python3 doctest-dev libdlpack-dev gdb
+test="clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 python3 doctest-dev gdb
   binutils pkgconf libllvm14 libllvm15"
 bench="python3 libdnnl-dev libopenblas-dev"
 

@@ -15,9 +15,13 @@
 #include "tenon/nn/layers.hpp"
 #include "tenon/ops/ops.hpp"
 #include "tenon/runtime/array.hpp"
-#include "tenon/runtime/dlpack.hpp"
 #include "tenon/runtime/executor.hpp"
 #include "tenon/runtime/memory.hpp"
 #include "tenon/runtime/param_set.hpp"
 #include "tenon/runtime/print.hpp"
 #include "tenon/runtime/view.hpp"
+
+// from_dlpack and to_dlpack, where DLPack's own header is (Debian's libdlpack-dev).
+#if __has_include(<dlpack/dlpack.h>)
+#include "tenon/runtime/dlpack.hpp"
+#endif
