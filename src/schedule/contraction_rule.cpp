@@ -36,7 +36,6 @@ class builder {
                                                      .columns = columns_,
                                                      .depth = depth_,
                                                      .lanes = lanes_,
-                                                     .element_bytes = size_of(p.b.load->type),
                                                      .row_stride = row_stride(),
                                                      .step_stride = constant_ || pack_ ? 0 : step_stride()});
     height_ = t.rows;

@@ -9,7 +9,6 @@ namespace tenon::schedule {
 struct tile_problem {
   extent_t rows = 1, columns = 1, depth = 1;
   int lanes = 1;                 ///< elements of a vector
-  int element_bytes = 4;         ///< of both operands
   std::int64_t row_stride = 0;   ///< bytes from one row of a to the next
   std::int64_t step_stride = 0;  ///< bytes from one step of b to the next; 0: it is packed
 };
