@@ -176,7 +176,7 @@ class builder {
     }
     return it->second;
   }
-  // A constant in the layout of its kernel; the original is not held for it.
+  // A constant in the layout of its kernel; the executable does not hold the original for it.
   runtime::slot packed_slot(const node& n, const schedule::constant_packing& how) {
     const runtime::constant c = packed(constant_of(n), how);
     const auto [it, fresh] = packed_.try_emplace(c.data, static_cast<std::uint32_t>(out_->run.constants.size()));

@@ -3,8 +3,6 @@
 //     b's panels of the block are packed, where that pays
 //     for row tiles of the block, for panels of the block: one register tile over the whole reduction
 #include <algorithm>
-#include <numeric>
-#include <optional>
 
 #include "schedule/pack.hpp"
 #include "schedule/product.hpp"
@@ -19,6 +17,8 @@ namespace {
 constexpr extent_t units_per_thread = 4;
 // With fewer rows than this, b is read so few times that a copy of it does not pay.
 constexpr extent_t least_rows_to_pack = 160;
+// A panel is no larger than this: it lies in the scratch of each worker.
+constexpr std::int64_t most_panel_bytes = 8 << 20;
 
 extent_t ceil_div(extent_t a, extent_t b) { return (a + b - 1) / b; }
 
@@ -46,7 +46,7 @@ class builder {
   }
 
   /// Without unit stride in the columns b must be packed; few rows are better off with the loop rule.
-  bool worthwhile() const { return p_.unit_columns || rows_ >= 8; }
+  bool worthwhile() const { return p_.unit_columns || (rows_ >= 8 && may_pack()); }
 
   stmt_ref build() {
     choose_blocks();
@@ -98,11 +98,15 @@ class builder {
     return a_.min(a_.mul(row_tile, a_.index(height_)), a_.sub(axis(p_.row).extent, a_.index(height_)));
   }
 
+  bool may_pack() const {
+    const extent_t widest = std::min<extent_t>(columns_, extent_t{6} * lanes_);  // of a tile of several rows
+    return depth_ * widest * size_of(p_.b.load->type) <= most_panel_bytes;
+  }
   // b is copied when it must be, or when it is read many times and does not stay in the cache as it lies.
   bool must_pack() const {
     if (!p_.unit_columns) return true;
-    return rows_ >= least_rows_to_pack && p_.sum->loops() == 1 && depth_ > steps_in_l2(m_, step_stride()) &&
-           !overlapping_windows();
+    return rows_ >= least_rows_to_pack && p_.sum->loops() == 1 && may_pack() &&
+           depth_ > steps_in_l2(m_, step_stride()) && !overlapping_windows();
   }
   std::int64_t bytes(const product::operand& o, ir::expr_ref elements) const {
     return c_.at_call(elements) * size_of(o.load->type);
