@@ -61,8 +61,8 @@ bool is_known(std::string_view name) {
   return std::ranges::find(other_passes, name) != std::end(other_passes);
 }
 bool enabled(const compile_settings& s, std::string_view name, int level) {
-  if (std::ranges::find(s.context.disabled, name) != s.context.disabled.end()) return false;
-  if (std::ranges::find(s.context.required, name) != s.context.required.end()) return true;
+  if (std::ranges::find(s.context.disabled.v, name) != s.context.disabled.v.end()) return false;
+  if (std::ranges::find(s.context.required.v, name) != s.context.required.v.end()) return true;
   return s.opt_level >= level;
 }
 // The words of `dump`: a stage, with ":after" or without (both print it after it was made).
@@ -373,20 +373,24 @@ class builder {
   std::unique_ptr<compiled_graph> out_ = std::make_unique<compiled_graph>();
 };
 
+bool is_set(int level) { return level != unset_level; }
+
 }  // namespace
 
 compile_settings::compile_settings(const compile_options& o)
     : target(codegen::parse_target(o.target.text())),
-      opt_level(o.opt_level.value_or(o.context.opt_level.value_or(3))),
+      opt_level(is_set(o.opt_level)           ? o.opt_level
+                : is_set(o.context.opt_level) ? o.context.opt_level
+                                              : 3),
       context(o.context),
       disk(o.cache ? runtime::disk_cache::from_environment() : runtime::disk_cache()) {
-  if (o.opt_level && o.context.opt_level && *o.opt_level != *o.context.opt_level)
+  if (is_set(o.opt_level) && is_set(o.context.opt_level) && o.opt_level != o.context.opt_level)
     throw argument_error(
-        fmt::format("options: opt_level is {} and the context's is {}", *o.opt_level, *o.context.opt_level));
+        fmt::format("options: opt_level is {} and the context's is {}", o.opt_level, o.context.opt_level));
   if (opt_level < 0 || opt_level > 4)
     throw argument_error(fmt::format("options: opt_level {} is outside 0 to 4", opt_level));
-  auto check = [](const std::vector<std::string>& names, std::string_view list) {
-    for (const std::string& n : names)
+  auto check = [](const pass_names& passes, std::string_view list) {
+    for (const std::string& n : passes.v)
       if (!is_known(n))
         throw argument_error(
             fmt::format("options: {} names no pass: '{}'; known: expand_library, simplify, fold_constants, "

@@ -1,4 +1,4 @@
-// A target's members, which cost every user's compiler much when they are inline.
+// Members of options, which cost every user's compiler much when they are inline.
 #include "tenon/dsl/options.hpp"
 
 namespace tenon {
@@ -16,5 +16,14 @@ target& target::operator=(const target&) = default;
 target& target::operator=(target&&) noexcept = default;
 target::~target() = default;
 bool operator==(const target& a, const target& b) { return a.text_ == b.text_ && a.devices_ == b.devices_; }
+
+pass_names::pass_names() noexcept = default;
+pass_names::pass_names(std::initializer_list<std::string_view> l) : v(l.begin(), l.end()) {}
+pass_names::pass_names(std::vector<std::string> l) noexcept : v(std::move(l)) {}
+pass_names::pass_names(const pass_names&) = default;
+pass_names::pass_names(pass_names&&) noexcept = default;
+pass_names& pass_names::operator=(const pass_names&) = default;
+pass_names& pass_names::operator=(pass_names&&) noexcept = default;
+pass_names::~pass_names() = default;
 
 }  // namespace tenon

@@ -2,7 +2,6 @@
 #pragma once
 #include <cstdint>
 #include <initializer_list>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,19 +38,35 @@ class target {
   std::vector<std::pair<std::string, std::string>> devices_;
 };
 
+/// A list of words: `{"fuse"}`, or a vector of them.
+struct pass_names {
+  std::vector<std::string> v;
+  pass_names() noexcept;
+  pass_names(std::initializer_list<std::string_view>);
+  pass_names(std::vector<std::string>) noexcept;
+  pass_names(const pass_names&);
+  pass_names(pass_names&&) noexcept;
+  pass_names& operator=(const pass_names&);
+  pass_names& operator=(pass_names&&) noexcept;
+  ~pass_names();
+};
+
+/// An opt_level that nobody gave.
+inline constexpr int unset_level = -2147483647 - 1;
+
 /// Which passes run, and what they say: a value, handed down.
 struct pass_context {
-  std::optional<int> opt_level{};       ///< 0 to 4; 3 when neither this nor the options' is given
-  std::vector<std::string> disabled{};  ///< names of passes that do not run
-  std::vector<std::string> required{};  ///< names of passes that run at any opt_level
-  std::string dump{};                   ///< "graph,loop:after": which stages print themselves, to standard error
+  int opt_level = unset_level;  ///< 0 to 4; 3 when neither this nor the options' is given
+  pass_names disabled{};        ///< passes that do not run
+  pass_names required{};        ///< passes that run at any opt_level
+  std::string dump{};           ///< "graph,loop:after": which stages print themselves, to standard error
 };
 
 /// Options of `jit` and `build`.
 struct compile_options {
   tenon::target target{};
-  param_set params{};              ///< values of the graph's params, by name; they are bound as constants
-  std::optional<int> opt_level{};  ///< 0 to 4; argument_error when the context gives another
+  param_set params{};           ///< values of the graph's params, by name; they are bound as constants
+  int opt_level = unset_level;  ///< 0 to 4; argument_error when the context gives another
   pass_context context{};
   tenon::executor* executor = nullptr;  ///< runs the parallel parts; outlives the callable
   tenon::memory* memory = nullptr;      ///< gives results and workspace; outlives the callable and its results

@@ -86,7 +86,7 @@ struct conv_op {
   static constexpr const char* kind_of = "contraction";
   static constexpr int operands = 2, max_operands = 2, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = detail::any_dims();
     check_list(o, "stride", at.stride, Spatial, 1);
@@ -114,7 +114,7 @@ struct conv_op {
     if (o.ok) o.out = r;
     return o;
   }
-  static constexpr type_outcome types(const attrs&, dtypes t) { return product_types(t); }
+  static constexpr type_outcome types(const auto&, dtypes t) { return product_types(t); }
   static constexpr dims unknown(shapes s) {
     if (s.any() || s[0].rank != Spatial + 2 || s[1].rank != Spatial + 2) return detail::any_dims();
     dims r = all_unknown(s[0]);
@@ -177,7 +177,7 @@ struct conv_transpose_op {
   static constexpr const char* kind_of = "reduction";
   static constexpr int operands = 2, max_operands = 2, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = detail::any_dims();
     check_list(o, "stride", at.stride, Spatial, 1);
@@ -217,7 +217,7 @@ struct conv_transpose_op {
     o.out = r;
     return o;
   }
-  static constexpr type_outcome types(const attrs&, dtypes t) { return product_types(t); }
+  static constexpr type_outcome types(const auto&, dtypes t) { return product_types(t); }
   static constexpr dims unknown(shapes s) {
     if (s.any() || s[0].rank != Spatial + 2) return detail::any_dims();
     dims r = all_unknown(s[0]);

@@ -61,7 +61,7 @@ struct indexed_op {
 struct gather_op : indexed_op {
   using attrs = first_axis_attrs;
   static constexpr const char* name = "gather";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = detail::any_dims();
     if (s.any()) return o;
@@ -100,7 +100,7 @@ struct gather_op : indexed_op {
 struct gather_elements_op : indexed_op {
   using attrs = first_axis_attrs;
   static constexpr const char* name = "gather_elements";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[1];
     if (s.any()) return o;
@@ -130,11 +130,11 @@ struct embedding_op {
   static constexpr const char* kind_of = "library";
   static constexpr int operands = 2, max_operands = 2, results = 1, main_operand = 1;
   static constexpr dtype operand_type(int k, dtype main) { return k == 0 ? i64 : main; }
-  static constexpr outcome shape(const attrs&, shapes s) {
+  static constexpr outcome shape(const auto&, shapes s) {
     const dims swapped[] = {s[1], s[0]};
-    return gather_op::shape({}, {swapped, 2});
+    return gather_op::shape(first_axis_attrs{}, {swapped, 2});
   }
-  static constexpr type_outcome types(const attrs&, dtypes t) {
+  static constexpr type_outcome types(const auto&, dtypes t) {
     const dtype swapped[] = {t[1], t[0]};
     return gather_op::types(first_axis_attrs{}, {swapped, 2});
   }
@@ -151,7 +151,7 @@ struct iota_op {
   static constexpr const char* kind_of = "movement";
   static constexpr int operands = 0, max_operands = 0, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
-  static constexpr outcome shape(const attrs& at, shapes) {
+  static constexpr outcome shape(const auto& at, shapes) {
     outcome o;
     o.out = at.to;
     if (at.to.any())
@@ -161,7 +161,7 @@ struct iota_op {
     return o;
   }
   static constexpr dims unknown(shapes) { return detail::any_dims(); }
-  static constexpr type_outcome types(const attrs& at, dtypes) {
+  static constexpr type_outcome types(const auto& at, dtypes) {
     type_outcome o;
     o.out = at.type;
     if (at.type == b8 || at.type == any_dtype) o.refuse() << tenon::name(at.type) << " does not count";
@@ -182,7 +182,7 @@ struct one_hot_op {
   static constexpr const char* kind_of = "library";
   static constexpr int operands = 1, max_operands = 1, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (at.depth < 0) o.refuse() << "depth " << at.depth << " < 0";
@@ -204,7 +204,7 @@ struct one_hot_op {
     r.push_back(dyn);
     return r;
   }
-  static constexpr type_outcome types(const attrs& at, dtypes t) {
+  static constexpr type_outcome types(const auto& at, dtypes t) {
     type_outcome o = one_type(domain::integers, t);
     o.out = at.type;
     return o;

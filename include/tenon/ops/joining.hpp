@@ -16,8 +16,8 @@ struct concat_op {
   static constexpr const char* kind_of = "movement";
   static constexpr int operands = 1, max_operands = 1024, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
-  static constexpr type_outcome types(const attrs&, dtypes t) { return detail::same_types(t); }
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr type_outcome types(const auto&, dtypes t) { return detail::same_types(t); }
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = detail::any_dims();
     if (s.any()) return o;

@@ -27,7 +27,7 @@ struct matmul_op {
   static constexpr const char* kind_of = "contraction";
   static constexpr int operands = 2, max_operands = 2, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
-  static constexpr outcome shape(const attrs&, shapes s) {
+  static constexpr outcome shape(const auto&, shapes s) {
     outcome o;
     o.out = detail::any_dims();
     if (s.any()) return o;
@@ -51,7 +51,7 @@ struct matmul_op {
     o.out = r;
     return o;
   }
-  static constexpr type_outcome types(const attrs&, dtypes t) { return product_types(t); }
+  static constexpr type_outcome types(const auto&, dtypes t) { return product_types(t); }
   template <class C, class I>
   static auto compute(C& c, const attrs&, const I& i) {
     const int ra = c.rank(0), rb = c.rank(1), lead = c.out_rank() - (ra > 1) - (rb > 1);
@@ -194,7 +194,7 @@ struct einsum_op {
   static constexpr const char* kind_of = "contraction";
   static constexpr int operands = 1, max_operands = 3, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     const einsum_terms t(o, at);
     o.out = detail::any_dims();
@@ -225,7 +225,7 @@ struct einsum_op {
     o.out = r;
     return o;
   }
-  static constexpr type_outcome types(const attrs&, dtypes t) { return product_types(t); }
+  static constexpr type_outcome types(const auto&, dtypes t) { return product_types(t); }
   static constexpr dims unknown(shapes) { return detail::any_dims(); }
   static constexpr type_outcome unknown_types(dtypes t) { return product_types(t); }
   template <class C, class I>

@@ -84,7 +84,7 @@ struct library_over : unary_over<Takes> {
 
 struct softmax_shape : library_over<domain::floats> {
   using attrs = softmax_attrs;
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (!s[0].any()) detail::normal_axis(o, at.axis, s[0].rank);
@@ -154,7 +154,7 @@ struct l2_norm_op : reduction_over<domain::floats> {
 /// broadcast. Operands x, x scale, or x scale bias. ONNX LayerNormalization (its first result).
 struct layer_norm_shape : library_over<domain::floats> {
   using attrs = layer_norm_attrs;
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (s.any()) return o;
@@ -224,7 +224,7 @@ struct batch_norm_op : library_over<domain::floats> {
   using attrs = batch_norm_attrs;
   static constexpr const char* name = "batch_norm";
   static constexpr int operands = 5, max_operands = 5;
-  static constexpr outcome shape(const attrs&, shapes s) { return channel_vectors(s, 2); }
+  static constexpr outcome shape(const auto&, shapes s) { return channel_vectors(s, 2); }
   static constexpr dims unknown(shapes s) { return s[0]; }
   template <class X>
   static X expand(const attrs& at, const X& x, const X& scale, const X& bias, const X& mean, const X& variance) {
@@ -240,7 +240,7 @@ struct instance_norm_op : library_over<domain::floats> {
   using attrs = batch_norm_attrs;
   static constexpr const char* name = "instance_norm";
   static constexpr int operands = 3, max_operands = 3;
-  static constexpr outcome shape(const attrs&, shapes s) { return channel_vectors(s, 3); }
+  static constexpr outcome shape(const auto&, shapes s) { return channel_vectors(s, 3); }
   static constexpr dims unknown(shapes s) { return s[0]; }
   template <class X>
   static X expand(const attrs& at, const X& x, const X& scale, const X& bias) {
@@ -255,7 +255,7 @@ struct group_norm_op : library_over<domain::floats> {
   using attrs = group_norm_attrs;
   static constexpr const char* name = "group_norm";
   static constexpr int operands = 3, max_operands = 3;
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o = channel_vectors(s, 2);
     if (!o.ok || s[0].any()) return o;
     if (s[0].rank == dims::max_rank)
@@ -280,7 +280,7 @@ struct group_norm_op : library_over<domain::floats> {
 struct l2_normalize_op : library_over<domain::floats> {
   using attrs = layer_norm_attrs;
   static constexpr const char* name = "l2_normalize";
-  static constexpr outcome shape(const attrs& at, shapes s) { return softmax_shape::shape({at.axis}, s); }
+  static constexpr outcome shape(const auto& at, shapes s) { return softmax_shape::shape(softmax_attrs{at.axis}, s); }
   static constexpr dims unknown(shapes s) { return s[0]; }
   template <class X>
   static X expand(const attrs& at, const X& x) {
@@ -293,7 +293,7 @@ struct l2_normalize_op : library_over<domain::floats> {
 struct glu_op : library_over<domain::floats> {
   using attrs = softmax_attrs;
   static constexpr const char* name = "glu";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (s[0].any()) return o;

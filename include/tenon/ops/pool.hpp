@@ -30,7 +30,7 @@ template <domain Takes>
 struct pool_over : unary_over<Takes> {
   using attrs = pool_attrs;
   static constexpr const char* kind_of = "reduction";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     const int n = at.window.size;
@@ -146,7 +146,7 @@ struct avg_pool_op : pool_over<domain::floats> {
 template <domain Takes>
 struct global_pool_over : unary_over<Takes> {
   static constexpr const char* kind_of = "library";
-  static constexpr outcome shape(const no_attrs&, shapes s) {
+  static constexpr outcome shape(const auto&, shapes s) {
     outcome o;
     o.out = s[0];
     if (s[0].any()) return o;

@@ -76,7 +76,7 @@ template <domain Takes>
 struct reduction_over : unary_over<Takes> {
   using attrs = reduce_attrs;
   static constexpr const char* kind_of = "reduction";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (s[0].any()) return o;
@@ -174,7 +174,7 @@ struct any_op : reduction_over<domain::booleans> {
 struct arg_reduction : unary_over<domain::numbers> {
   using attrs = arg_attrs;
   static constexpr const char* kind_of = "reduction";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (s[0].any()) return o;
@@ -189,7 +189,7 @@ struct arg_reduction : unary_over<domain::numbers> {
     o.out = without(s[0], m, at.keep);
     return o;
   }
-  static constexpr type_outcome types(const attrs&, dtypes t) {
+  static constexpr type_outcome types(const auto&, dtypes t) {
     type_outcome o = one_type(domain::numbers, t);
     if (o.ok) o.out = i64;
     return o;

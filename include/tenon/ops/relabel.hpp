@@ -88,7 +88,7 @@ struct extent_product {
 struct reshape_op : relabel_op {
   using attrs = extents_attrs;
   static constexpr const char* name = "reshape";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = at.to;
     if (at.to.any()) {
@@ -131,11 +131,11 @@ struct reshape_op : relabel_op {
 struct flatten_op : relabel_op {
   using attrs = flatten_attrs;
   static constexpr const char* name = "flatten";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = dims{dyn, dyn};
     if (s[0].any()) return o;
-    const int axis = at.axis < 0 ? at.axis + s[0].rank : at.axis;
+    const int axis = at.axis >= 0 ? at.axis : at.axis + s[0].rank;
     if (axis < 0 || axis > s[0].rank) {
       o.refuse() << "axis " << at.axis << " is outside rank " << s[0].rank;
       return o;
@@ -154,7 +154,7 @@ struct flatten_op : relabel_op {
 struct squeeze_op : relabel_op {
   using attrs = axes_attrs;
   static constexpr const char* name = "squeeze";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (s[0].any()) return o;
@@ -181,7 +181,7 @@ struct squeeze_op : relabel_op {
 struct unsqueeze_op : relabel_op {
   using attrs = axes_attrs;
   static constexpr const char* name = "unsqueeze";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (s[0].any()) return o;
@@ -208,7 +208,7 @@ struct transpose_op : movement_op {
     if (at.axes.size == 0) return d < rank - 2 ? d : d == rank - 2 ? rank - 1 : rank - 2;
     return at.axes[d] < 0 ? at.axes[d] + rank : at.axes[d];
   }
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (s[0].any()) return o;
@@ -245,7 +245,7 @@ struct transpose_op : movement_op {
 struct broadcast_to_op : movement_op {
   using attrs = extents_attrs;
   static constexpr const char* name = "broadcast_to";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = at.to;
     if (s[0].any() || at.to.any()) return o;

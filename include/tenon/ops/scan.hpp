@@ -23,7 +23,7 @@ namespace ops {
 struct scan_op : unary_over<domain::numbers> {
   using attrs = scan_attrs;
   static constexpr const char* kind_of = "program";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (!s[0].any()) detail::normal_axis(o, at.axis, s[0].rank);

@@ -21,7 +21,7 @@ struct select_op : map_op {
   static constexpr const char* name = "select";
   static constexpr int operands = 3, max_operands = 3, main_operand = 1;
   static constexpr dtype operand_type(int k, dtype main) { return k == 0 ? b8 : main; }
-  static constexpr type_outcome types(const attrs&, dtypes t) {
+  static constexpr type_outcome types(const auto&, dtypes t) {
     type_outcome o = detail::same_types(t, 1);
     if (o.ok && t[0] != b8 && t[0] != any_dtype) o.refuse() << "the condition is " << tenon::name(t[0]) << ", not b8";
     return o;
@@ -37,7 +37,7 @@ struct select_op : map_op {
 struct cast_op : map_op {
   using attrs = cast_attrs;
   static constexpr const char* name = "cast";
-  static constexpr type_outcome types(const attrs& at, dtypes) {
+  static constexpr type_outcome types(const auto& at, dtypes) {
     type_outcome o;
     o.out = at.to;
     if (at.to == any_dtype) o.refuse() << "the new type is not stated";
@@ -55,9 +55,9 @@ struct bitcast_op : unary_op {
   using attrs = cast_attrs;
   static constexpr const char* name = "bitcast";
   static constexpr const char* kind_of = "movement";
-  static constexpr outcome shape(const attrs&, shapes s) { return detail::broadcast_all(s); }
+  static constexpr outcome shape(const auto&, shapes s) { return detail::broadcast_all(s); }
   static constexpr dims unknown(shapes s) { return s[0]; }
-  static constexpr type_outcome types(const attrs& at, dtypes t) {
+  static constexpr type_outcome types(const auto& at, dtypes t) {
     type_outcome o;
     o.out = at.to;
     if (at.to == b8 || t[0] == b8)

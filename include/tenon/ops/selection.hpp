@@ -76,7 +76,7 @@ namespace ops {
 struct pad_op : movement_op {
   using attrs = pad_attrs;
   static constexpr const char* name = "pad";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (s[0].any()) return o;
@@ -160,7 +160,7 @@ struct slice_op : movement_op {
     last = r.stop == slice_end || last < -1 ? -1 : last > n - 1 ? n - 1 : last;
     return first > last ? (first - last - 1) / -extent_t{r.step} + 1 : 0;
   }
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (at.stop.size != at.start.size || (at.step.size && at.step.size != at.start.size) ||
@@ -216,7 +216,7 @@ struct slice_op : movement_op {
 struct reverse_op : movement_op {
   using attrs = axes_attrs;
   static constexpr const char* name = "reverse";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (!s[0].any()) reduced_axes(o, at.axes, s[0].rank);
@@ -238,7 +238,7 @@ struct reverse_op : movement_op {
 struct tile_op : movement_op {
   using attrs = tile_attrs;
   static constexpr const char* name = "tile";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (s[0].any()) return o;
@@ -268,7 +268,7 @@ struct tile_op : movement_op {
 struct repeat_op : movement_op {
   using attrs = repeat_attrs;
   static constexpr const char* name = "repeat";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (s[0].any()) return o;
@@ -293,7 +293,7 @@ struct repeat_op : movement_op {
 struct roll_op : movement_op {
   using attrs = roll_attrs;
   static constexpr const char* name = "roll";
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (at.axes.size && at.axes.size != at.shift.size) {

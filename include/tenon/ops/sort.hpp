@@ -27,7 +27,7 @@ struct top_k_op : unary_over<domain::numbers> {
   static constexpr const char* name = "top_k";
   static constexpr const char* kind_of = "program";
   static constexpr int results = 2;
-  static constexpr outcome shape(const attrs& at, shapes s) {
+  static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
     if (!s[0].any()) {
@@ -40,7 +40,7 @@ struct top_k_op : unary_over<domain::numbers> {
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
-  static constexpr type_outcome types(const attrs&, dtypes t) {
+  static constexpr type_outcome types(const auto&, dtypes t) {
     type_outcome o = one_type(domain::numbers, t);
     o.more[0] = i64;
     return o;
