@@ -1,6 +1,6 @@
-// Convolutions beside oneDNN (speed.md): weights bound as constants, data as it comes in NCHW on our side; in oneDNN's
-// own formats, reorders untimed, on theirs. bench_convolutions [--threads N] [--only NAME]; bench/report.py makes the
-// table.
+// Convolutions beside oneDNN (speed.md): weights bound as constants; data with channels last on our side, as they lie
+// inside a network ("NCHW": the same with data in that order), in oneDNN's own formats, reorders untimed, on theirs.
+// bench_convolutions [--threads N] [--only NAME]; bench/report.py makes the table.
 #include <cmath>
 #include <tenon/tenon.hpp>
 
@@ -19,6 +19,17 @@ struct layer {
   conv2d_attrs attrs;
   auto operator()(images x) const { return conv2d(x, weight, attrs); }
 };
+/// The same from and to [n, h, w, c].
+struct channels_last {
+  layer of;
+  auto operator()(images x) const {
+    return transpose(of(transpose(x, {.axes = {0, 3, 1, 2}})), {.axes = {0, 2, 3, 1}});
+  }
+};
+array<f32> last(const array<f32>& x) {
+  static auto move = jit([](images v) { return transpose(v, {.axes = {0, 2, 3, 1}}); });
+  return move(x);
+}
 
 void run(const shape_line& s, const arguments& given) {
   const auto& v = s.numbers;
@@ -33,7 +44,10 @@ void run(const shape_line& s, const arguments& given) {
                  .dilation = both(c.dilation),
                  .groups = static_cast<int>(c.groups)}};
   auto f = build(l, signature<images>{}, {.target = given.target(), .params = param_set().set("w", w)});
-  std::vector<side> sides{{"tenon", [&] { f.into(ours, x); }}};
+  auto g = build(channels_last{l}, signature<images>{}, {.target = given.target(), .params = param_set().set("w", w)});
+  const array<f32> x_last = last(x);
+  array<f32> ours_last = last(ours);
+  std::vector<side> sides{{"tenon", [&] { g.into(ours_last, x_last); }}, {"NCHW", [&] { f.into(ours, x); }}};
   const timed_convolution direct = onednn_convolution(c, x.data(), w.data(), theirs.data(), false),
                           winograd = onednn_convolution(c, x.data(), w.data(), theirs.data(), true);
   sides.push_back({"direct", direct.run});
@@ -45,6 +59,13 @@ void run(const shape_line& s, const arguments& given) {
     if (!(std::abs(ours.data()[i] - theirs.data()[i]) <= allowed)) {
       std::fprintf(stderr, "%s: element %ld is %g, oneDNN has %g\n", s.name.c_str(), static_cast<long>(i),
                    ours.data()[i], theirs.data()[i]);
+      std::exit(1);
+    }
+  const array<f32> again = last(ours);
+  for (std::int64_t i = 0; i < again.size(); ++i)
+    if (!(std::abs(again.data()[i] - ours_last.data()[i]) <= allowed)) {
+      std::fprintf(stderr, "%s: element %ld is %g with channels last, else %g\n", s.name.c_str(), static_cast<long>(i),
+                   ours_last.data()[i], again.data()[i]);
       std::exit(1);
     }
   print(given.table("convolution").c_str(), s.name, sides, c.flops());

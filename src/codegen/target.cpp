@@ -93,12 +93,14 @@ void find_caches(schedule::machine_model& m) {
   if (l1 >= 8 << 10 && l1 <= 1 << 20) m.l1_bytes = l1;
   if (l2 >= 128 << 10 && l2 <= 64 << 20 && l2 > m.l1_bytes) m.l2_bytes = l2;
 }
-schedule::machine_model model_of(int vector_bits) {
-  schedule::machine_model m{.vector_bits = vector_bits, .registers = vector_bits >= 512 ? 32 : 16};
+schedule::machine_model model_of(int vector_bits, bool fma) {
+  schedule::machine_model m{.vector_bits = vector_bits, .registers = vector_bits >= 512 ? 32 : 16, .fma = fma};
   find_caches(m);
   return m;
 }
-schedule::machine_model model_of_level(int level) { return model_of(level >= 4 ? 512 : level >= 3 ? 256 : 128); }
+schedule::machine_model model_of_level(int level) {
+  return model_of(level >= 4 ? 512 : level >= 3 ? 256 : 128, level >= 3);
+}
 
 }  // namespace
 
@@ -114,7 +116,7 @@ machine_summary summarize(const std::string& cpu) {
     return {model_of_level(i + 1), i + 1 >= 3, std::string(levels[i])};
   }
   const machine m = llvm().resolve(cpu);
-  return {model_of(m.vector_bits), m.fma, m.text()};
+  return {model_of(m.vector_bits, m.fma), m.fma, m.text()};
 }
 
 }  // namespace tenon::codegen

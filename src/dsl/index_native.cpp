@@ -120,7 +120,7 @@ class tape {
 };
 
 lower_operand described(expr_arena& arena, const native_operand& o, std::int64_t k) {
-  lower_operand r{o.type, {}, {}};
+  lower_operand r{o.type, {}, o.shape, {}};
   for (int d = 0; d < o.shape.rank; ++d) r.extents.push_back(arena.index(o.shape[d]));
   r.read = [&arena, k, t = o.type](std::span<const expr_ref> at, expr_ref mask) { return arena.load(t, k, at, mask); };
   return r;

@@ -54,18 +54,19 @@ struct context {
 class fuser {
  public:
   fuser(const graph& g, bool enabled, const std::function<bool(const node&)>& contiguous)
-      : order_(post_order(g.outputs)), enabled_(enabled), contiguous_(contiguous) {
-    for (const node* n : order_)
+      : nodes_(post_order(g.outputs)), enabled_(enabled), contiguous_(contiguous) {
+    for (const node* n : nodes_)
       for (const node_ref& o : n->operands) {
         auto& u = users_[o.get()];
         if (u.empty() || u.back() != n) u.push_back(n);
       }
     for (const node_ref& o : g.outputs) outputs_.insert(o.get());
+    if (enabled) channels_last_ = channels_last_region(g);
   }
 
   fusion run() {
     // Users before operands: a node can only join the group that all of its users are in.
-    for (auto it = order_.rbegin(); it != order_.rend(); ++it) place(**it);
+    for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it) place(**it);
     return collect();
   }
 
@@ -81,12 +82,15 @@ class fuser {
     if (n.op->kind == op_kind::leaf && !n.op->compute) return;  // a buffer already
     if (n.op->kind == op_kind::projection) return;              // a buffer of the operand's kernel
     if (n.op->view && viewable(n.operand(0), n)) {
-      alias_[&n] = n.operands[0].get();
-      stored_.insert(n.operands[0].get());
-      if (is_output(&n)) claimed_.insert(n.operands[0].get());
+      row_major_.insert(n.operands[0].get());
+      view(n);
       return;
     }
     const node* root = joins(n);
+    if (!root && permutes(n)) {
+      view(n);
+      return;
+    }
     if (!root) {
       root = &n;
       where_[&n] = {n.type.shape, n.op->kind != op_kind::movement, {{}}};
@@ -98,14 +102,45 @@ class fuser {
     s.contractions += n.op->kind == op_kind::contraction;
   }
 
-  // A reshape needs no kernel when its operand lies contiguous in a buffer that it may share.
-  bool viewable(const node& operand, const node& n) const {
+  void view(const node& n) {
+    alias_[&n] = n.operands[0].get();
+    stored_.insert(n.operands[0].get());
+    if (is_result(n)) claimed_.insert(n.operands[0].get());
+  }
+  bool is_result(const node& n) const { return is_output(&n) || claimed_.contains(&n); }
+  // Neither a view's buffer nor one that is made here: it lies as it lies.
+  static bool is_given(const node& n) {
+    return n.op->kind == op_kind::leaf || n.op->kind == op_kind::projection || n.op->kind == op_kind::program ||
+           !n.more.empty();
+  }
+  // A view needs no kernel when its operand lies in a buffer that it may share.
+  bool may_share(const node& operand, const node& n) const {
     if (operand.type.shape.count() == 0) return false;
-    const node* s = &operand;
-    for (auto it = alias_.find(s); it != alias_.end(); it = alias_.find(s)) s = it->second;
-    const bool leaf = s->op->kind == op_kind::leaf || s->op->kind == op_kind::projection;
-    if (is_output(&n)) return !leaf && !is_output(s) && !claimed_.contains(s);
-    return s->op != &input_definition() || contiguous_(*s);
+    const bool foreign = operand.op->kind == op_kind::leaf || operand.op->kind == op_kind::projection;
+    if (is_result(n)) return !foreign && !is_result(operand);
+    return operand.op != &input_definition() || contiguous_(operand);
+  }
+  // A reshape, of what lies in row-major order.
+  bool viewable(const node& operand, const node& n) const {
+    return may_share(operand, n) && order_of(operand).empty() && !order_.contains(&n);
+  }
+  // A transpose: where its order matters to somebody, the operand is stored so that it comes out.
+  bool permutes(const node& n) {
+    if (!enabled_ || !n.op->source || !may_share(n.operand(0), n)) return false;
+    const node& operand = n.operand(0);
+    const bool fixed = is_output(&n) || row_major_.contains(&n) || order_.contains(&n);
+    if (!fixed) return true;
+    const axis_order wanted = order_of_viewed(n, order_of(n));
+    if (is_given(operand) || is_output(&operand) || row_major_.contains(&operand) || order_.contains(&operand))
+      return order_of(operand) == wanted;
+    order_[&operand] = wanted;
+    return true;
+  }
+  // In which order a value lies in memory, as far as that is decided; views of it may still ask for another.
+  axis_order order_of(const node& n) const {
+    if (const auto it = order_.find(&n); it != order_.end()) return it->second;
+    if (is_given(n) || is_output(&n) || row_major_.contains(&n) || !channels_last_.contains(&n)) return {};
+    return channels_last(n.type.shape);
   }
 
   // The root whose group `n` can be computed in, or null.
@@ -211,8 +246,19 @@ class fuser {
   fusion collect() {
     fusion f;
     f.alias = alias_;
+    for (const node* n : nodes_) {
+      const auto a = alias_.find(n);
+      axis_order order;
+      if (a != alias_.end()) {
+        const auto from = f.order.find(a->second);
+        if (n->op->source) order = order_of_view(*n, from == f.order.end() ? axis_order() : from->second);
+      } else if (const auto r = root_of_.find(n); r != root_of_.end() && r->second == n) {
+        order = order_of(*n);
+      }
+      if (!order.empty()) f.order[n] = std::move(order);
+    }
     std::unordered_map<const node*, std::size_t> index;
-    for (const node* n : order_) {
+    for (const node* n : nodes_) {
       const auto r = root_of_.find(n);
       if (r == root_of_.end()) continue;
       if (r->second == n) {
@@ -220,7 +266,7 @@ class fuser {
         f.groups.push_back({n, {}, {}});
       }
     }
-    for (const node* n : order_)
+    for (const node* n : nodes_)
       if (auto r = root_of_.find(n); r != root_of_.end() && r->second != n)
         f.groups[index[r->second]].inlined.push_back(n);
     for (group& g : f.groups) {
@@ -237,11 +283,13 @@ class fuser {
     return f;
   }
 
-  std::vector<const node*> order_;
+  std::vector<const node*> nodes_;
   bool enabled_;
   const std::function<bool(const node&)>& contiguous_;
   std::unordered_map<const node*, std::vector<const node*>> users_;
-  std::unordered_set<const node*> outputs_, stored_, claimed_;
+  std::unordered_set<const node*> outputs_, stored_, claimed_;  // claimed: a view of it is a result
+  std::unordered_set<const node*> row_major_, channels_last_;
+  std::unordered_map<const node*, axis_order> order_;  // asked for by a view
   std::unordered_map<const node*, const node*> alias_, root_of_;
   std::unordered_map<const node*, context> where_;
   std::unordered_map<const node*, state> group_;

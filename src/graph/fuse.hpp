@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "graph/layout.hpp"
 #include "graph/node.hpp"
 #include "tenon/graph/graph.hpp"
 
@@ -20,10 +21,11 @@ struct group {
 };
 
 /// The groups in an order that respects their dependencies. Nodes that are only another view of a buffer (a reshape of
-/// a contiguous value) are in no group: `alias` maps them to what they view.
+/// a contiguous value, a transpose) are in no group: `alias` maps them to what they view.
 struct fusion {
   std::vector<group> groups;
   std::unordered_map<const node*, const node*> alias;
+  std::unordered_map<const node*, axis_order> order;  ///< of what lies in memory, and of views, where not row-major
   /// The node whose buffer holds `n`.
   const node* storage(const node* n) const {
     for (auto it = alias.find(n); it != alias.end(); it = alias.find(n)) n = it->second;

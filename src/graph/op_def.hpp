@@ -60,6 +60,10 @@ struct op_def {
   int min_operands = 1, max_operands = 1, results = 1;
   int main_operand = 0;  ///< the operand whose element type a bare number takes
   bool view = false;     ///< the result is the operand's elements in the same row-major order: a reshape
+  /// Whether operand 0 and the result are better off with their second axis innermost in memory; null: no.
+  bool (*channels_last)(const node&) = nullptr;
+  /// A transpose: the operand's axis for axis `axis` of the result; else null.
+  int (*source)(const void* attrs, int rank, int axis) = nullptr;
   const attrs_def* attrs = nullptr;
   detail::outcome (*shape)(const void* attrs, detail::shapes) = nullptr;
   detail::type_outcome (*types)(const void* attrs, detail::dtypes) = nullptr;

@@ -34,11 +34,12 @@ class lowering {
     const node& root = *group_.root;
     if (root.op->kind == op_kind::program) return program(results);
     expr_arena& a = arena();
-    std::vector<expr_ref> at;
-    for (extent_t e : shape_of(root)) {
-      const expr_ref extent = extent_expr(e);
-      result_.axes.push_back({e == 1 ? a.index(0) : a.fresh_variable(), extent, e});
-      at.push_back(result_.axes.back().variable);
+    const dims s = shape_of(root);
+    std::vector<expr_ref> at(static_cast<std::size_t>(s.rank));
+    for (int place = 0; place < s.rank; ++place) {
+      const int d = axis_at(root, place);
+      result_.axes.push_back({s[d] == 1 ? a.index(0) : a.fresh_variable(), extent_expr(s[d]), s[d]});
+      at[static_cast<std::size_t>(d)] = result_.axes.back().variable;
     }
     const expr_ref value = a.cast(root.type.element, element(root, at, a.boolean(true)));
     result_.value = value;
@@ -63,11 +64,23 @@ class lowering {
     return s + std::string(group_.root->op->name);
   }
 
-  // Maps of contiguous operands run over fewer, longer axes: neighbours that every value has whole or not at all are
-  // one.
+  // In which order the axes of a value lie in its buffer; null: as they are numbered.
+  const axis_order* order_of(const node& n) const {
+    const auto it = fusion_.order.find(&n);
+    return it == fusion_.order.end() ? nullptr : &it->second;
+  }
+  int axis_at(const node& n, int place) const {
+    const axis_order* const order = collapsed_ ? nullptr : order_of(n);
+    return order ? (*order)[static_cast<std::size_t>(place)] : place;
+  }
+
+  // Maps of contiguous operands run over fewer, longer axes: neighbours in memory that every value has whole or not at
+  // all are one.
   void collapse_axes() {
     const node& root = *group_.root;
     const int rank = root.type.shape.rank;
+    places_.resize(static_cast<std::size_t>(rank));
+    for (int d = 0; d < rank; ++d) places_[static_cast<std::size_t>(d)] = axis_at(root, d);
     merged_with_next_.assign(static_cast<std::size_t>(rank), false);
     std::vector<const node*> values(group_.inlined.begin(), group_.inlined.end());
     values.push_back(&root);
@@ -75,13 +88,15 @@ class lowering {
       if (n->op->kind != op_kind::map) return;
     const std::size_t nodes = values.size();
     for (std::size_t i = 0; i < nodes; ++i)
-      for (const node_ref& o : values[i]->operands) values.push_back(o.get());
+      for (const node_ref& o : values[i]->operands) {
+        if (!inlined_.contains(o.get()) && !lies_like_root(*o)) return;
+        values.push_back(o.get());
+      }
     int first = 0;  // of the axes that are one with axis d
     for (int d = 0; d + 1 < rank; ++d) {
       if (d > 0 && !merged_with_next_[d - 1]) first = d;
       merged_with_next_[d] = std::all_of(values.begin(), values.end(), [&](const node* v) {
-        const dims s = aligned(v->type.shape, rank);
-        const dims& r = root.type.shape;
+        const dims s = aligned(v->type.shape), r = aligned(root.type.shape);
         // All of the axes that become one, not only these two: where the result has extent 1, a value is whole and not.
         bool ones = true, whole = true;
         for (int e = first; e <= d + 1; ++e) {
@@ -91,24 +106,35 @@ class lowering {
         if (ones) return true;
         if (!whole) return false;
         const extent_t* strides = v->op->kind == op_kind::leaf ? strides_(*v) : nullptr;
-        const int skip = rank - v->type.shape.rank;
+        const int skip = rank - v->type.shape.rank, here = places_[d] - skip, next = places_[d + 1] - skip;
         if (!strides) return true;
-        return d >= skip && strides[d - skip] == strides[d + 1 - skip] * s[d + 1];
+        return here >= 0 && next >= 0 && strides[here] == strides[next] * s[d + 1];
       });
     }
     collapsed_ = true;
   }
-  static dims aligned(const dims& s, int rank) {
+  // Whether the axes of a value that is read follow each other as those of the root do.
+  bool lies_like_root(const node& n) const {
+    if (n.op->kind == op_kind::leaf && strides_(n)) return true;  // the strides say where they lie
+    const int skip = group_.root->type.shape.rank - n.type.shape.rank;
+    axis_order wanted;
+    for (int d : places_)
+      if (d >= skip) wanted.push_back(d - skip);
+    const axis_order* const order = order_of(n);
+    return normal(wanted, n.type.shape) == (order ? *order : axis_order());
+  }
+  // Extents in the order of the root's memory, 1 where a value has no such axis.
+  dims aligned(const dims& s) const {
     dims r;
-    for (int i = s.rank; i < rank; ++i) r.push_back(1);
-    for (extent_t e : s) r.push_back(e);
+    const int skip = group_.root->type.shape.rank - s.rank;
+    for (int d : places_) r.push_back(d < skip ? 1 : s[d - skip]);
     return r;
   }
   // The extents of a value inside this kernel.
   dims shape_of(const node& n) const {
     if (!collapsed_) return n.type.shape;
     const int rank = group_.root->type.shape.rank;
-    const dims s = aligned(n.type.shape, rank);
+    const dims s = aligned(n.type.shape);
     dims r;
     extent_t run = 1;
     for (int d = 0; d < rank; ++d) {
@@ -129,7 +155,8 @@ class lowering {
     }
     const int rank = group_.root->type.shape.rank, skip = rank - n.type.shape.rank;
     for (int d = 0; d < rank; ++d)
-      if (!merged_with_next_[d]) r.push_back(d < skip ? arena().index(0) : stride_expr(given[d - skip]));
+      if (!merged_with_next_[d])
+        r.push_back(places_[d] < skip ? arena().index(0) : stride_expr(given[places_[d] - skip]));
     return r;
   }
 
@@ -148,7 +175,8 @@ class lowering {
 
   std::int64_t add_parameter(const node& value, const node& stored, std::string name) {
     std::vector<expr_ref> extents;
-    for (extent_t e : shape_of(value)) extents.push_back(extent_expr(e));
+    const dims s = shape_of(value);
+    for (int place = 0; place < s.rank; ++place) extents.push_back(extent_expr(s[axis_at(value, place)]));
     const std::int64_t id = result_.kernel.add_buffer(std::move(name), value.type.element, scope::parameter,
                                                       std::move(extents), strides_of(value));
     result_.parameters.push_back({&value, &stored});
@@ -164,13 +192,15 @@ class lowering {
   lower_operand operand(const node& value) {
     lower_operand o;
     o.type = value.type.element;
-    for (extent_t e : shape_of(value)) o.extents.push_back(extent_expr(e));
+    o.shape = shape_of(value);
+    for (extent_t e : o.shape) o.extents.push_back(extent_expr(e));
     o.read = [this, &value](std::span<const expr_ref> at, expr_ref mask) { return element(value, at, mask); };
     return o;
   }
   lower_operand described(const value_type& t, const dims& shape) {
     lower_operand o;
     o.type = t.element;
+    o.shape = shape;
     for (extent_t e : shape) o.extents.push_back(extent_expr(e));
     return o;
   }
@@ -179,10 +209,12 @@ class lowering {
   expr_ref element(const node& n, std::span<const expr_ref> at, expr_ref mask) {
     if (is_splat(n)) return literal(n);
     if (!inlined_.contains(&n)) {
-      std::vector<expr_ref> clipped(at.begin(), at.end());
+      std::vector<expr_ref> clipped;
       const dims s = shape_of(n);
-      for (int d = 0; d < s.rank; ++d)
-        if (s[d] == 1) clipped[d] = arena().index(0);
+      for (int place = 0; place < s.rank; ++place) {
+        const int d = axis_at(n, place);
+        clipped.push_back(s[d] == 1 ? arena().index(0) : at[static_cast<std::size_t>(d)]);
+      }
       return arena().load(n.type.element, buffer_of(n), clipped, mask);
     }
     std::vector<expr_ref> key(at.begin(), at.end());
@@ -248,6 +280,7 @@ class lowering {
   const std::function<const extent_t*(const node&)>& strides_;
   std::unordered_set<const node*> inlined_;
   computation result_;
+  axis_order places_;  // of the root's axes
   std::vector<bool> merged_with_next_;
   bool collapsed_ = false;
   std::unordered_map<const node*, std::int64_t> buffers_;

@@ -17,6 +17,7 @@ using read_element = std::function<expr_ref(std::span<const expr_ref> indices, e
 struct lower_operand {
   dtype type{};
   std::vector<expr_ref> extents;
+  dims shape;         ///< the same as numbers
   read_element read;  ///< empty for results
 };
 
@@ -38,6 +39,7 @@ class lower_context {
   int out_rank(int k = 0) const { return static_cast<int>(out_[k].extents.size()); }
   int operands() const { return static_cast<int>(in_.size()); }
   sym extent(int k, int d) { return wrap(in_[k].extents[d]); }
+  sym exact_extent(int k, int d) { return wrap(arena_.index(in_[k].shape[d])); }
   sym out_extent(int d) { return wrap(out_[0].extents[d]); }
 
   sym load(int k, const indices& i) { return cast(compute_type(in_[k].type), read(k, i, mask_)); }

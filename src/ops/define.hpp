@@ -188,11 +188,19 @@ std::vector<node_ref> expand_nodes(const void* attrs, std::span<const node_ref> 
   return r;
 }
 
-/// The node as Op::legal writes it, for attributes that Op::is_legal refuses.
+/// What Op's rule says of a node's attributes and operands.
+template <class Op>
+bool asked(bool (*rule)(const typename Op::attrs&, detail::shapes), const node& n) {
+  std::vector<dims> operands;
+  for (const node_ref& o : n.operands) operands.push_back(o->type.shape);
+  return rule(n.attributes<typename Op::attrs>(), {operands.data(), static_cast<int>(operands.size())});
+}
+
+/// The node as Op::legal writes it, for what Op::is_legal refuses.
 template <class Op>
 node_ref legal_node(const node& n) {
+  if (asked<Op>(Op::is_legal, n)) return {};
   const auto& at = n.attributes<typename Op::attrs>();
-  if (Op::is_legal(at)) return {};
   return [&]<std::size_t... K>(std::index_sequence<K...>) {
     std::vector<node_ref> r;
     collect(r, Op::legal(at, any_tensor(n.operands[K])...));
@@ -215,7 +223,11 @@ constexpr op_def make_definition() {
   d.types = [](const void* at, detail::dtypes t) { return Op::types(*static_cast<const A*>(at), t); };
   if constexpr (has_scalar<Op>) d.scalar = scalar_expression<Op>;
   if constexpr (requires { Op::is_view; }) d.view = Op::is_view;
-  if constexpr (requires(const A& at) { Op::is_legal(at); }) d.legalize = legal_node<Op>;
+  if constexpr (requires { Op::prefers_channels_last; })
+    d.channels_last = [](const node& n) { return asked<Op>(Op::prefers_channels_last, n); };
+  if constexpr (requires(const A& at) { Op::source(at, 0, 0); })
+    d.source = [](const void* at, int rank, int axis) { return Op::source(*static_cast<const A*>(at), rank, axis); };
+  if constexpr (requires { Op::is_legal; }) d.legalize = legal_node<Op>;
   if constexpr (requires { &Op::template program<lower_program>; }) {
     d.program = [](lower_program& p, const void* at) { Op::program(p, *static_cast<const A*>(at)); };
   } else if constexpr (Op::kind_of == std::string_view("library")) {

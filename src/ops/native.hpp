@@ -214,6 +214,7 @@ class context {
   int rank(int k) const { return call_.in[k].shape.rank; }
   int out_rank(int k = 0) const { return call_.out[k].shape.rank; }
   extent_t extent(int k, int d) const { return call_.in[k].shape[d]; }
+  extent_t exact_extent(int k, int d) const { return extent(k, d); }
   extent_t out_extent(int d) const { return call_.out[0].shape[d]; }
   bool same(extent_t a, extent_t b) const { return a == b; }
 

@@ -45,8 +45,8 @@ class builder {
     panels_.count = panels_.narrow() ? a_.index(1) : tiles(panels_.columns, panels_.width);
   }
 
-  /// Without unit stride in the columns b must be packed; few rows are better off with the loop rule.
-  bool worthwhile() const { return p_.unit_columns || (rows_ >= 8 && may_pack()); }
+  /// Without unit stride in the columns b must be packed; at a call, few rows are better off with the loop rule.
+  bool worthwhile() const { return p_.unit_columns || constant_ || (rows_ >= 8 && may_pack()); }
 
   stmt_ref build() {
     choose_blocks();
@@ -197,17 +197,11 @@ class builder {
     auto at = at_;
     at.emplace_back(axis(p_.column).variable, a_.add(panels_.first(a_, where.panel), t.column));
     if (p_.row >= 0) at.emplace_back(axis(p_.row).variable, a_.add(where.first_row, t.row));
-    // The longest reduction loop is the innermost: short windows are loops around it.
-    std::vector<int> order(static_cast<std::size_t>(p_.sum->loops()));
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
-    auto extent = [&](int x) { return c_.at_call(p_.sum->loop_extent(x)); };
-    std::sort(order.begin(), order.end(),
-              [&](int x, int y) { return std::pair(extent(x), x) < std::pair(extent(y), y); });
-    std::vector<expr_ref> reduction(order.size());
-    for (int i : order) {
-      const expr_ref v = reduction[static_cast<std::size_t>(i)] = a_.fresh_variable();
-      at.emplace_back(p_.sum->loop_variable(i), v);
-      t.reduction.push_back({v, p_.sum->loop_extent(i)});
+    std::vector<expr_ref> reduction;
+    for (int i : p_.order) {
+      reduction.push_back(a_.fresh_variable());
+      at.emplace_back(p_.sum->loop_variable(i), reduction.back());
+      t.reduction.push_back({reduction.back(), p_.sum->loop_extent(i)});
     }
     t.a = a_.substitute(p_.a.value, at);
     t.b = where.packed < 0 ? a_.substitute(p_.b.value, at)

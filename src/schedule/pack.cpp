@@ -18,14 +18,14 @@ local_pack pack_block(computation& c, const product& p, const panels& all, expr_
                       int lanes, std::vector<std::pair<expr_ref, expr_ref>> at) {
   expr_arena& a = c.kernel.make();
   std::vector<expr_ref> extents{most};
-  for (int i = 0; i < p.sum->loops(); ++i) extents.push_back(p.sum->loop_extent(i));
+  for (int i : p.order) extents.push_back(p.sum->loop_extent(i));
   extents.push_back(a.index(all.width));
   local_pack result{c.kernel.add_buffer("packed", p.b.load->type, scope::scratch, extents), nullptr};
 
   const expr_ref panel = a.fresh_variable(), column = a.fresh_variable();
   at.emplace_back(c.axes[static_cast<std::size_t>(p.column)].variable, a.add(all.first(a, panel), column));
   std::vector<expr_ref> indices{a.sub(panel, begin)}, reduction;
-  for (int i = 0; i < p.sum->loops(); ++i) {
+  for (int i : p.order) {
     reduction.push_back(a.fresh_variable());
     at.emplace_back(p.sum->loop_variable(i), reduction.back());
     indices.push_back(reduction.back());
@@ -41,9 +41,8 @@ local_pack pack_block(computation& c, const product& p, const panels& all, expr_
   const auto over_panels = [&] { s = make_stmt(loop{panel, begin, end, loop_kind::serial, 1, s}); };
   // Rows of b are read along their length where they have one, else a panel at a time.
   if (p.unit_columns) over_panels();
-  for (int i = p.sum->loops() - 1; i >= 0; --i)
-    s = make_stmt(
-        loop{reduction[static_cast<std::size_t>(i)], a.index(0), p.sum->loop_extent(i), loop_kind::serial, 1, s});
+  for (std::size_t i = p.order.size(); i-- > 0;)
+    s = make_stmt(loop{reduction[i], a.index(0), p.sum->loop_extent(p.order[i]), loop_kind::serial, 1, s});
   if (!p.unit_columns) over_panels();
   result.fill = s;
   return result;
@@ -76,7 +75,7 @@ constant_packing pack_constant(computation& c, const product& p, const panels& a
   for (int i = 0; i < p.sum->loops(); ++i) zeros.emplace_back(p.sum->loop_variable(i), a.index(0));
   made.offset = c.at_call(a.substitute(linear_index(a, b, p.b.load->indices()), zeros));
   std::vector<expr_ref> extents{all.count};
-  for (int i = 0; i < p.sum->loops(); ++i) {
+  for (int i : p.order) {
     made.reduction.emplace_back(c.at_call(p.sum->loop_extent(i)),
                                 c.at_call(p.b.reduction[static_cast<std::size_t>(i)]));
     extents.push_back(p.sum->loop_extent(i));

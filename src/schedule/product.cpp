@@ -1,5 +1,7 @@
 #include "schedule/product.hpp"
 
+#include <algorithm>
+
 namespace tenon::schedule {
 
 using namespace ir;
@@ -22,6 +24,9 @@ class matcher {
       if (x.variable->is(expr_kind::variable)) variables_.push_back(x.variable);
     loops_ = p.sum->loops();
     for (int i = 0; i < loops_; ++i) variables_.push_back(p.sum->loop_variable(i));
+    for (int i = 0; i < loops_; ++i) p.order.push_back(i);
+    auto extent = [&](int i) { return std::pair(c_.at_call(p.sum->loop_extent(i)), i); };
+    std::sort(p.order.begin(), p.order.end(), [&](int i, int j) { return extent(i) < extent(j); });
     product::operand x, y;
     if (!strides(p.sum->body()->operands[0], x) || !strides(p.sum->body()->operands[1], y)) return {};
     for (const bool unit : {true, false}) {

@@ -18,6 +18,8 @@ struct product {
   operand a, b;
   int row = -1;     ///< the axis of the computation along which only `a` changes; -1: there is none
   int column = -1;  ///< the axis along which only `b` changes and the result has unit stride
+  /// The reduction's loops, outermost first: the longest is the innermost, short windows are around it.
+  std::vector<int> order;
   /// Whether `b` has unit stride in the columns; else it is packed, or nothing can be done with it.
   bool unit_columns = true;
 };

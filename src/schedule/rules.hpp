@@ -14,6 +14,7 @@ namespace tenon::schedule {
 struct machine_model {
   int vector_bits = 128;                                   ///< widest natural vector
   int registers = 16;                                      ///< vector registers
+  bool fma = false;                                        ///< a product and a sum, rounded once
   int threads = 1;                                         ///< that a call will use
   std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10;  ///< data caches of one core
 };
@@ -43,6 +44,7 @@ launch schedule_default(ir::computation&, const machine_model&);
 
 // The rules; each answers false when the computation is not of its kind.
 bool schedule_contraction(ir::computation&, const machine_model&, launch&);
+bool schedule_windows(ir::computation&, const machine_model&, launch&);
 void schedule_loops(ir::computation&, const machine_model&);
 
 /// Lanes of a vector loop over these expressions: the widest element decides.

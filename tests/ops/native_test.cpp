@@ -151,6 +151,7 @@ values symbolic(const ir::node& n) {
   const auto described = [&](const ir::value_type& t, std::int64_t buffer) {
     ir::lower_operand o;
     o.type = t.element;
+    o.shape = t.shape;
     for (extent_t e : t.shape) o.extents.push_back(arena.index(e));
     o.read = [&arena, t, buffer](std::span<const ir::expr_ref> at, ir::expr_ref mask) {
       return arena.load(t.element, buffer, at, mask);

@@ -122,8 +122,14 @@ struct conv_op {
     r[1] = s[1][0];
     return r;
   }
-  /// Padding is made beside: then the sum is one of products of plain loads, a contraction.
-  static constexpr bool is_legal(const attrs& at) { return !has_padding(at.padding); }
+  /// Padding is made beside: then the sum is one of products of plain loads, a contraction. A depthwise convolution has
+  /// as much to do for its padding as for itself.
+  static constexpr bool is_legal(const attrs& at, shapes s) { return !has_padding(at.padding) || depthwise(at, s); }
+  /// One channel to each result channel.
+  static constexpr bool depthwise(const attrs& at, shapes s) {
+    return s[1][1] == 1 && at.groups > 1 && s[1][0] == at.groups;
+  }
+  static constexpr bool prefers_channels_last(const attrs& at, shapes s) { return at.groups == 1 || depthwise(at, s); }
   template <class X>
   static X legal(const attrs& at, const X& x, const X& w) {
     pad_attrs around{.before = {0, 0}, .after = {0, 0}};
@@ -143,7 +149,7 @@ struct conv_op {
     const bool padded = has_padding(at.padding);
     return c.reduce(C::reducer::sum, extents, [&](const I& r) {
       I x{i[0], r[0]}, w{i[1], r[0]};
-      if (at.groups > 1) x[1] = i[1] / (c.extent(1, 0) / c.to_index(at.groups)) * c.extent(1, 1) + r[0];
+      if (at.groups > 1) x[1] = i[1] / (c.exact_extent(1, 0) / c.to_index(at.groups)) * c.exact_extent(1, 1) + r[0];
       auto inside = c.to_index(0) == c.to_index(0);
       for (int d = 0; d < Spatial; ++d) {
         auto p = i[d + 2] * c.to_index(entry(at.stride, d, 1)) + r[d + 1] * c.to_index(entry(at.dilation, d, 1));

@@ -25,6 +25,7 @@
 //   C::value, C::index, C::mask, C::indices (index_list<C::index>)
 //   c.operands(), c.rank(k), c.out_rank()      numbers
 //   c.extent(k, d), c.out_extent(d)            indices
+//   c.exact_extent(k, d)                       the same as a number: code is made for this extent alone
 //   c.load(k, indices) -> value                operand k, in its compute type (f32 for f16 and bf16)
 //   c.load_wide(k, indices) -> wide            the same in its accumulator type (i32 for 8-bit integers)
 //   c.load_term(k, indices) -> term            the same in the type of a mean's sum (64 bits for integers)

@@ -1,0 +1,349 @@
+// Windows of known size over rows whose innermost axis every tap reads side by side (channels): depthwise convolution,
+// pooling.
+//   parallel for units: the outer axes x blocks of a row, and one more for what the row's ends cut
+//     vectorized for channels
+//       for taps: a branch where the window may leave the outer axes
+//         for positions of the block: one step of each sum; what taps share is loaded once
+// Inside a block no window leaves the row; the positions at its ends are a block of their own, where a tap that leaves
+// it is left out, or is behind a branch of its own.
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+#include "loop/evaluate.hpp"
+#include "ops/leaf.hpp"
+#include "schedule/rules.hpp"
+
+namespace tenon::schedule {
+
+using namespace ir;
+namespace {
+
+constexpr std::int64_t most_taps = 32;  // they become straight code
+
+class builder {
+ public:
+  builder(computation& c, const machine_model& m, launch& l)
+      : c_(c), a_(c.kernel.make()), m_(m), launch_(l), lanes_(lanes_for(c, m)) {
+    for (const computation::axis& x : c.axes)
+      if (x.variable->is(expr_kind::variable)) axes_.push_back(&x);
+    collect();
+  }
+
+  bool matches() {
+    if (axes_.size() < 2 || lanes_ < 2 || reductions_.empty() || channel().size < lanes_ / 2) return false;
+    for (expr_ref r : reductions_) {
+      if (is_arg(r->reducer()) || taps_of(r) > most_taps) return false;
+      for (expr_ref other : reductions_)
+        if (other != r && contains(r->body(), [&](expr_ref e) { return e == other; })) return false;
+      if (!has_one_mask(r)) return false;
+    }
+    for (expr_ref e : loads_) {
+      const std::optional<extent_t> step = channel_step(e);
+      if (!step || (*step != 0 && *step != 1 && !packable(e))) return false;
+    }
+    return find_ends();
+  }
+
+  stmt_ref build() {
+    pack_constants();
+    const int outer = static_cast<int>(axes_.size()) - 2;
+    const bool short_row = row().extent->is(expr_kind::constant) && row().size <= register_block();
+    if (short_row) std::tie(left_, right_) = std::pair(row().size, 0);
+    const extent_t whole = row().size - left_ - right_;
+    const expr_ref size = a_.index(std::min(whole, register_block()));
+    const expr_ref inside = a_.sub(row().extent, a_.index(left_ + right_));
+    const expr_ref blocks = short_row ? a_.index(0) : a_.div(a_.add(inside, a_.sub(size, a_.index(1))), size);
+    const bool ends = left_ + right_ > 0;
+    std::vector<expr_ref> extents;
+    for (int d = 0; d < outer; ++d) extents.push_back(axes_[static_cast<std::size_t>(d)]->extent);
+    extents.push_back(ends ? a_.add(blocks, a_.index(1)) : blocks);
+    const fused_loop f = fuse_loops(a_, extents);
+    for (int d = 0; d < outer; ++d)
+      at_.emplace_back(axes_[static_cast<std::size_t>(d)]->variable, f.indices[static_cast<std::size_t>(d)]);
+    // The last block ends where the last whole window is.
+    const expr_ref unit = f.indices.back();
+    const expr_ref first = a_.add(a_.min(a_.mul(unit, size), a_.sub(inside, size)), a_.index(left_));
+    std::vector<expr_ref> block, at_ends;
+    for (extent_t i = 0; i < std::min(whole, register_block()); ++i) block.push_back(a_.add(first, a_.index(i)));
+    for (extent_t p = 0; p < left_; ++p) at_ends.push_back(a_.index(p));
+    for (extent_t p = right_; p > 0; --p) at_ends.push_back(a_.sub(row().extent, a_.index(p)));
+    stmt_ref body = block.empty() ? nullptr : channels(block, true);
+    if (ends) {
+      const stmt_ref rest = channels(at_ends, false);
+      body = body ? make_stmt(branch{a_.less(unit, blocks), body, rest}) : rest;
+    }
+    return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, body});
+  }
+
+ private:
+  void collect() {
+    reductions_.clear();
+    loads_.clear();
+    const expr_ref roots[] = {c_.value};
+    for (expr_ref e : post_order(roots)) {
+      if (e->is(expr_kind::reduce)) reductions_.push_back(e);
+      if (e->is(expr_kind::load)) loads_.push_back(e);
+    }
+  }
+  const computation::axis& channel() const { return *axes_.back(); }
+  const computation::axis& row() const { return *axes_[axes_.size() - 2]; }
+  std::int64_t taps_of(expr_ref r) const {
+    std::int64_t taps = 1;
+    for (int i = 0; i < r->loops(); ++i)
+      taps = r->loop_extent(i)->is(expr_kind::constant) ? std::min(most_taps + 1, taps * r->loop_extent(i)->payload)
+                                                        : most_taps + 1;
+    return taps;
+  }
+  // Positions whose sums are in registers together; half of the registers are for what is read.
+  extent_t register_block() const {
+    return std::max<extent_t>(1, m_.registers / 4 / static_cast<extent_t>(reductions_.size()));
+  }
+
+  // ---- masks
+  // The condition under which a term counts; the constant true when it always does.
+  expr_ref mask_of(expr_ref body) {
+    expr_ref mask = a_.boolean(true);
+    const expr_ref roots[] = {body};
+    for (expr_ref e : post_order(roots)) {
+      const expr_ref own = e->is(expr_kind::load)             ? e->mask()
+                           : e == body && e->is(prim::select) ? e->operands[0]
+                                                              : mask;
+      if (!own->is_true()) mask = own;
+    }
+    return mask;
+  }
+  static std::vector<expr_ref> conditions(expr_ref mask) {
+    std::vector<expr_ref> all, open{mask};
+    while (!open.empty()) {
+      const expr_ref e = open.back();
+      open.pop_back();
+      if (e->is(prim::logical_and))
+        open.insert(open.end(), e->operands.rbegin(), e->operands.rend());
+      else if (!e->is_true())
+        all.push_back(e);
+    }
+    return all;
+  }
+  expr_ref with(expr_ref e, const std::vector<expr_ref>& known, bool value) {
+    return a_.rewrite(
+        e, [&](expr_ref x) { return std::ranges::find(known, x) != known.end() ? a_.boolean(value) : nullptr; });
+  }
+  // Where the mask is false, a term changes nothing; where it is true, nothing else is masked.
+  bool has_one_mask(expr_ref r) {
+    const expr_ref mask = mask_of(r->body());
+    if (mask->is_true()) return true;
+    if (contains(mask, [&](expr_ref x) { return x == channel().variable; })) return false;
+    const std::vector<expr_ref> all = conditions(mask);
+    if (!mask_of(with(r->body(), all, true))->is_true()) return false;
+    const expr_ref off = with(r->body(), {all.front()}, false);
+    const auto identity_of = a_.constant_bits(r->type, identity(r->reducer(), r->type));
+    const bool zero = r->reducer() == reducer::sum && off->is(prim::mul) &&
+                      std::ranges::any_of(off->operands, [](expr_ref e) { return is_masked_off(e); });
+    return zero || off == identity_of;
+  }
+  static bool is_masked_off(expr_ref e) {
+    if (e->is(prim::cast)) e = e->operands[0];
+    if (e->is(expr_kind::load)) return e->mask()->is(expr_kind::constant) && !e->mask()->is_true();
+    return e->is(expr_kind::constant) && e->payload == 0;
+  }
+  bool mentions_row(expr_ref e) {
+    return contains(e, [&](expr_ref x) { return x == row().variable; });
+  }
+
+  // How many positions at both ends have taps outside of the row. The conditions are affine, so those between have
+  // none.
+  bool find_ends() {
+    std::vector<expr_ref> all;
+    for (expr_ref r : reductions_)
+      for (expr_ref e : conditions(mask_of(r->body()))) {
+        if (!mentions_row(e)) continue;
+        if (!(e->is(prim::less) || e->is(prim::less_equal))) return false;
+        for (expr_ref side : e->operands) {
+          const expr_ref v[] = {row().variable};
+          if (!affine(a_, side, v).ok) return false;
+        }
+        for (std::size_t d = 0; d + 2 < axes_.size(); ++d)
+          if (contains(e, [&](expr_ref x) { return x == axes_[d]->variable; })) return false;
+        each_tap(r, [&](const auto& tap) { all.push_back(a_.substitute(e, tap)); });
+      }
+    auto whole = [&](extent_t p) {
+      const std::pair<expr_ref, expr_ref> at[] = {{row().variable, a_.index(p)}};
+      return std::ranges::all_of(all, [&](expr_ref e) { return c_.at_call(a_.substitute(e, at)) != 0; });
+    };
+    left_ = right_ = 0;
+    while (left_ < row().size && left_ < most_ends && !whole(left_)) ++left_;
+    while (right_ < row().size - left_ && right_ < most_ends && !whole(row().size - 1 - right_)) ++right_;
+    return left_ < most_ends && right_ < most_ends && left_ + right_ < row().size;
+  }
+
+  // ---- weights: a constant that is the same everywhere but for channels and taps is read in rows of channels, one a
+  // tap
+  affine_form form(expr_ref load) {
+    std::vector<expr_ref> variables;
+    for (const computation::axis* x : axes_) variables.push_back(x->variable);
+    for (expr_ref r : reductions_)
+      for (int i = 0; i < r->loops(); ++i) variables.push_back(r->loop_variable(i));
+    return affine(a_, linear_index(a_, c_.kernel.buffers[static_cast<std::size_t>(load->payload)], load->indices()),
+                  variables);
+  }
+  std::optional<extent_t> channel_step(expr_ref load) {
+    const affine_form f = form(load);
+    if (!f.ok) return {};
+    return c_.at_call(f.coefficients[axes_.size() - 1]);
+  }
+  bool packable(expr_ref load) {
+    if (c_.parameters[static_cast<std::size_t>(load->payload)].stored->op != &constant_definition()) return false;
+    if (!load->mask()->is_true() || reductions_.size() != 1) return false;
+    const affine_form f = form(load);
+    for (std::size_t d = 0; d + 1 < axes_.size(); ++d)
+      if (!f.coefficients[d]->is_constant(0)) return false;
+    return std::ranges::count_if(loads_, [&](expr_ref e) { return e->payload == load->payload; }) == 1;
+  }
+  void pack_constants() {
+    std::vector<std::pair<expr_ref, expr_ref>> packed;
+    for (expr_ref e : loads_) {
+      const extent_t step = *channel_step(e);
+      if (step == 0 || step == 1) continue;
+      const affine_form f = form(e);
+      const expr_ref r = reductions_.front();
+      constant_packing made;
+      made.parameter = static_cast<std::size_t>(e->payload);
+      made.width = static_cast<int>(channel().size);
+      made.columns = channel().size;
+      made.column_stride = step;
+      made.offset = c_.at_call(f.rest);
+      std::vector<expr_ref> extents, indices;
+      for (int i = 0; i < r->loops(); ++i) {
+        made.reduction.emplace_back(c_.at_call(r->loop_extent(i)),
+                                    c_.at_call(f.coefficients[axes_.size() + static_cast<std::size_t>(i)]));
+        extents.push_back(r->loop_extent(i));
+        indices.push_back(r->loop_variable(i));
+      }
+      extents.push_back(channel().extent);
+      indices.push_back(channel().variable);
+      buffer& b = c_.kernel.buffers[static_cast<std::size_t>(e->payload)];
+      b.extents = std::move(extents);
+      b.strides.clear();
+      packed.emplace_back(e, a_.load(e->type, e->payload, indices));
+      launch_.packed.push_back(std::move(made));
+    }
+    c_.value = a_.rewrite(c_.value, [&](expr_ref x) {
+      const auto it = std::ranges::find(packed, x, &std::pair<expr_ref, expr_ref>::first);
+      return it == packed.end() ? nullptr : it->second;
+    });
+    collect();
+  }
+
+  // ---- code
+  // Calls f with the reduction's loops at each tap, in order.
+  template <class F>
+  void each_tap(expr_ref r, F f) {
+    std::vector<std::int64_t> tap(static_cast<std::size_t>(r->loops()));
+    for (std::int64_t left = taps_of(r); left-- > 0;) {
+      std::vector<std::pair<expr_ref, expr_ref>> at;
+      for (int i = 0; i < r->loops(); ++i)
+        at.emplace_back(r->loop_variable(i), a_.index(tap[static_cast<std::size_t>(i)]));
+      f(at);
+      for (int i = r->loops(); i-- > 0;) {
+        if (++tap[static_cast<std::size_t>(i)] < r->loop_extent(i)->payload) break;
+        tap[static_cast<std::size_t>(i)] = 0;
+      }
+    }
+  }
+  // All channels at some positions of a row. `whole`: no window leaves the row.
+  stmt_ref channels(const std::vector<expr_ref>& positions, bool whole) {
+    auto placed = [&](expr_ref e, std::size_t i) {
+      auto at = at_;
+      at.emplace_back(row().variable, positions[i]);
+      return a_.substitute(e, at);
+    };
+    std::vector<stmt_ref> list;
+    std::vector<std::vector<std::int64_t>> sums(reductions_.size());
+    for (std::size_t k = 0; k < reductions_.size(); ++k) {
+      const expr_ref r = reductions_[k];
+      for (std::size_t i = 0; i < positions.size(); ++i) {
+        sums[k].push_back(
+            c_.kernel.add_buffer("sum" + std::to_string(c_.kernel.buffers.size()), r->type, scope::local, {}));
+        list.push_back(make_stmt(declare{sums[k][i]}));
+        list.push_back(store_local(sums[k][i], a_.constant_bits(r->type, identity(r->reducer(), r->type))));
+      }
+      // Taps under the same condition share a branch.
+      expr_ref open = a_.boolean(true);
+      std::vector<stmt_ref> steps;
+      auto close = [&] {
+        stmt_ref s = make_block(std::exchange(steps, {}));
+        if (s) list.push_back(open->is_true() ? s : make_stmt(branch{open, s, nullptr}));
+      };
+      each_tap(r, [&](const auto& tap) {
+        const expr_ref body = a_.substitute(r->body(), tap);
+        const std::vector<expr_ref> masks = conditions(mask_of(body));
+        auto all = [&](std::size_t i, bool of_row) {
+          expr_ref condition = a_.boolean(true);
+          for (expr_ref e : masks)
+            if (mentions_row(e) == of_row) condition = a_.both(condition, placed(e, i));
+          return condition;
+        };
+        const expr_ref condition = all(0, false);
+        if (condition != open) {
+          close();
+          open = condition;
+        }
+        const expr_ref unmasked = with(body, masks, true);
+        for (std::size_t i = 0; i < positions.size(); ++i) {
+          const expr_ref in_row = whole ? a_.boolean(true) : all(i, true);
+          const stmt_ref s = step(r, sums[k][i], placed(unmasked, i));
+          if (in_row->is_true())
+            steps.push_back(s);
+          else if (!in_row->is(expr_kind::constant))
+            steps.push_back(make_stmt(branch{in_row, s, nullptr}));
+        }
+      });
+      close();
+    }
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+      const expr_ref value = a_.rewrite(c_.value, [&](expr_ref e) {
+        for (std::size_t k = 0; k < reductions_.size(); ++k)
+          if (e == reductions_[k]) return a_.load(e->type, sums[k][i], {});
+        return expr_ref();
+      });
+      std::vector<expr_ref> point;
+      for (const computation::axis& x : c_.axes) point.push_back(placed(x.variable, i));
+      list.push_back(make_stmt(store{c_.output, point, placed(value, i), a_.boolean(true)}));
+    }
+    return make_stmt(loop{channel().variable, a_.index(0), channel().extent, loop_kind::vectorized, lanes_,
+                          make_block(std::move(list))});
+  }
+  stmt_ref store_local(std::int64_t buffer, expr_ref value) {
+    return make_stmt(store{buffer, {}, value, a_.boolean(true)});
+  }
+  stmt_ref step(expr_ref r, std::int64_t sum, expr_ref term) {
+    if (r->reducer() == reducer::sum && is_float(r->type) && m_.fma && term->is(prim::mul)) {
+      const expr_ref x[] = {term->operands[0], term->operands[1], a_.load(r->type, sum, {})};
+      return store_local(sum, a_.apply(prim::fma, x));
+    }
+    return make_stmt(update{r->reducer(), sum, {}, term, a_.boolean(true), nullptr});
+  }
+
+  static constexpr extent_t most_ends = 8;  // each is code of its own
+  computation& c_;
+  expr_arena& a_;
+  const machine_model& m_;
+  launch& launch_;
+  int lanes_;
+  extent_t left_ = 0, right_ = 0;
+  std::vector<const computation::axis*> axes_;
+  std::vector<expr_ref> reductions_, loads_;
+  std::vector<std::pair<expr_ref, expr_ref>> at_;
+};
+
+}  // namespace
+
+bool schedule_windows(computation& c, const machine_model& m, launch& l) {
+  builder b(c, m, l);
+  if (!b.matches()) return false;
+  c.kernel.body = b.build();
+  return true;
+}
+
+}  // namespace tenon::schedule
