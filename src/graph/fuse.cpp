@@ -170,7 +170,7 @@ class fuser {
         c.known = c.known && inside.known && c.space == inside.space;
         c.passes.insert(inside.passes.begin(), inside.passes.end());
       }
-      if (!pays(n, *u)) return nullptr;
+      if (!pays(n, *u, inside)) return nullptr;
     }
     const state& s = group_.at(root);
     // Maps after a contraction are its epilogue, in registers; in another group they would read it from memory.
@@ -237,8 +237,10 @@ class fuser {
   }
 
   // Whether computing `n` inside `u` costs little: not many more elements than it has.
-  static bool pays(const node& n, const node& u) {
+  static bool pays(const node& n, const node& u, const context& inside) {
     if (n.op->kind == op_kind::reduction || n.op->kind == op_kind::contraction) return true;  // placed by loop
+    // Fixed in all loops further in, it is computed outside of them.
+    if (n.op->kind == op_kind::map && inside.known && is_prefix(n.type.shape, inside.space)) return true;
     const extent_t reads = u.op->kind == op_kind::reduction ? n.type.shape.count() : u.type.shape.count();
     return reads <= n.type.shape.count() || is_cheap(n);
   }

@@ -19,9 +19,21 @@ constexpr std::int64_t enough_trips = 16;
 // Reduction loops of known size become straight code up to this many copies.
 constexpr std::int64_t unrolled_at_most = 32;
 
+bool mentions(expr_ref e, expr_ref part) {
+  return contains(e, [&](expr_ref x) { return x == part; });
+}
+// Whether what varies with the variables costs more to compute again than to read from a cache.
+bool is_costly(expr_ref e, const std::vector<expr_ref>& variables) {
+  return contains(e, [&](expr_ref x) {
+    if (!x->is(expr_kind::apply) || x->op < prim::exp || x->op > prim::erf) return false;
+    return std::ranges::any_of(variables, [&](expr_ref v) { return mentions(x, v); });
+  });
+}
+
 class nest {
  public:
-  nest(computation& c, const machine_model& m) : c_(c), a_(c.kernel.make()), lanes_(lanes_for(c, m)) {
+  nest(computation& c, const machine_model& m)
+      : c_(c), a_(c.kernel.make()), lanes_(lanes_for(c, m)), row_bytes_(m.l2_bytes / 2) {
     for (const computation::axis& x : c.axes)
       if (x.variable->is(expr_kind::variable)) axes_.push_back(&x);
     const expr_ref roots[] = {c.value};
@@ -190,11 +202,12 @@ class nest {
 
     std::vector<stmt_ref> body;
     for (expr_ref inner : reductions_)
-      if (!done_.contains(inner) && contains(r->body(), [&](expr_ref e) { return e == inner; }))
+      if (!done_.contains(inner) && mentions(r->body(), inner))
         reduce(inner, body, may_vectorize && !vector);
     const expr_ref position = arg ? r->loop_variable(0) : nullptr;
+    const bool simple = body.empty();
     body.push_back(make_stmt(update{r->reducer(), best, {}, resolved(r->body()), a_.boolean(true), position}));
-    const bool simple = body.size() == 1;
+    if (may_vectorize) keep(r, body);
     stmt_ref s = make_block(std::move(body));
     std::int64_t copies = simple ? 1 : unrolled_at_most + 1;
     for (std::size_t k = order.size(); k-- > 0;) {
@@ -211,6 +224,71 @@ class nest {
     }
     list.push_back(std::move(s));
     made_[r] = a_.load(arg ? i64 : t, arg ? best + 1 : best, {});
+  }
+  // What the loops of a reduction compute at some cost and later loops over the same indices need again is kept for
+  // them, while it fits in the cache.
+  //   before: for i: best sum= exp(x[i]);                   for i: y[i] = exp(x[i]) / best
+  //   after:  for i: { best sum= exp(x[i]); row[i] = ... }  for i: y[i] = row[i] / best
+  void keep(expr_ref r, std::vector<stmt_ref>& body) {
+    std::vector<expr_ref> own, extents;
+    std::int64_t count = 1;
+    for (int i = 0; i < r->loops(); ++i) {
+      own.push_back(r->loop_variable(i));
+      extents.push_back(r->loop_extent(i));
+      count *= std::max<std::int64_t>(c_.at_call(extents.back()), 1);
+      if (count > row_bytes_) return;
+    }
+    const auto users = loops_like(r, extents);
+    const expr_ref roots[] = {r->body()};
+    std::vector<expr_ref> order = post_order(roots);
+    std::unordered_set<expr_ref> inside;  // of what is kept
+    for (auto it = order.rbegin(); it != order.rend(); ++it) {
+      const expr_ref e = *it;
+      if (inside.contains(e)) {
+        inside.insert(e->operands.begin(), e->operands.end());
+        continue;
+      }
+      if (!e->is(expr_kind::apply) || count * size_of(e->type) > row_bytes_) continue;
+      const expr_ref value = resolved(e);
+      const bool varies = std::ranges::all_of(own, [&](expr_ref v) { return mentions(value, v); });
+      if (!varies || !is_costly(value, own)) continue;
+      std::int64_t row = -1;
+      for (const auto& [at, root] : users) {
+        const expr_ref there = a_.substitute(e, pairs(own, at));
+        if (!mentions(root, there)) continue;
+        if (row < 0) row = c_.kernel.add_buffer("row" + std::to_string(done_.size()), e->type, scope::scratch, extents);
+        made_[there] = a_.load(e->type, row, at);
+      }
+      if (row < 0) continue;
+      body.push_back(make_stmt(store{row, own, value, a_.boolean(true)}));
+      inside.insert(e->operands.begin(), e->operands.end());
+    }
+  }
+  static std::vector<std::pair<expr_ref, expr_ref>> pairs(const std::vector<expr_ref>& from,
+                                                          const std::vector<expr_ref>& to) {
+    std::vector<std::pair<expr_ref, expr_ref>> p;
+    for (std::size_t i = 0; i < from.size(); ++i) p.emplace_back(from[i], to[i]);
+    return p;
+  }
+  // What runs after a reduction over the same extents, inside the same axes: with what variables, and what it computes.
+  std::vector<std::pair<std::vector<expr_ref>, expr_ref>> loops_like(expr_ref r, const std::vector<expr_ref>& extents) {
+    std::vector<std::pair<std::vector<expr_ref>, expr_ref>> found;
+    for (expr_ref other : reductions_) {
+      if (done_.contains(other) || level_[other] != level_[r]) continue;
+      std::vector<expr_ref> at, sizes;
+      for (int i = 0; i < other->loops(); ++i) {
+        at.push_back(other->loop_variable(i));
+        sizes.push_back(other->loop_extent(i));
+      }
+      if (sizes == extents) found.emplace_back(std::move(at), other->body());
+    }
+    std::vector<expr_ref> at, sizes;
+    for (std::size_t d = static_cast<std::size_t>(level_[r]); d < axes_.size(); ++d) {
+      at.push_back(axes_[d]->variable);
+      sizes.push_back(axes_[d]->extent);
+    }
+    if (sizes == extents) found.emplace_back(std::move(at), c_.value);
+    return found;
   }
   expr_ref start(reducer r, dtype t) {
     const reducer best = r == reducer::argmax ? reducer::max : r == reducer::argmin ? reducer::min : r;
@@ -247,6 +325,7 @@ class nest {
   computation& c_;
   expr_arena& a_;
   int lanes_;
+  std::int64_t row_bytes_;  // that a row kept between loops may have
   bool vector_axis_ = false;
   std::vector<const computation::axis*> axes_;
   std::vector<expr_ref> reductions_;  // inner before outer

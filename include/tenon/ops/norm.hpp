@@ -100,7 +100,7 @@ struct softmax_op : softmax_shape {
     const X wide = widened(x);
     const reduce_attrs axis{.axes = {at.axis}, .keep = true};
     const X e = tenon::exp(X(wide - tenon::max(wide, axis)));
-    return narrowed(X(e / tenon::sum(e, axis)), x);
+    return narrowed(X(e * tenon::reciprocal(tenon::sum(e, axis))), x);
   }
 };
 /// log(softmax(x)), without its rounding. ONNX LogSoftmax.
