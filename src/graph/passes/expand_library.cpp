@@ -1,10 +1,20 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "graph/op_def.hpp"
 #include "graph/passes.hpp"
 #include "ops/leaf.hpp"
 
 namespace tenon::ir {
+namespace {
+
+// An expansion may depend on the rank (the axes of a norm): it waits until that is known.
+bool waits(const node& n) {
+  return std::ranges::any_of(n.operands, [](const node_ref& o) { return o->type.shape.any(); });
+}
+
+}  // namespace
 
 graph expand_library(const graph& g) {
   // An expansion may use library operators again: repeat until none is left. Each round goes one level deeper.
@@ -14,11 +24,12 @@ graph expand_library(const graph& g) {
     r = rewrite(r, [&](node_table&, const node_ref& n) -> node_ref {
       if (n->op->kind == op_kind::projection && n->operand(0).op->kind == op_kind::library) {
         const node& several = n->operand(0);
+        if (waits(several)) return {};
         any = true;
         return several.op->expand(several.attrs.get(), several.operands, several.where)
             .at(static_cast<std::size_t>(projected_index(*n)));
       }
-      if (n->op->kind != op_kind::library || !n->more.empty()) return {};
+      if (n->op->kind != op_kind::library || !n->more.empty() || waits(*n)) return {};
       any = true;
       node_ref e = n->op->expand(n->attrs.get(), n->operands, n->where).at(0);
       if (e->type != n->type)
