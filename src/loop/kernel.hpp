@@ -35,6 +35,7 @@ struct store {
   std::int64_t buffer;
   std::vector<expr_ref> indices;
   expr_ref value, mask;
+  bool streamed = false;  ///< past the caches: nobody reads it before it would have left them
 };
 /// buffer[indices] = reducer(buffer[indices], value) where mask holds. Associative: a vectorized loop outside the
 /// declaration's scope keeps one partial result a lane and combines them in lane order at its end. argmax, argmin:

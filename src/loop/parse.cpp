@@ -229,14 +229,17 @@ class parser {
   }
 
   stmt_ref assignment() {
+    const bool streamed = accept("streamed");
     const std::int64_t id = buffer_id();
     expect("[");
     std::vector<expr_ref> indices = list("]");
     if (accept("=")) {
       store w{.buffer = id, .indices = std::move(indices), .value = expression(), .mask = nullptr};
       w.mask = mask();
+      w.streamed = streamed;
       return finish(std::move(w));
     }
+    if (streamed) expected("'='");
     const auto r = peek().what == token::kind::word ? find_reducer(peek().text) : std::nullopt;
     if (!r) expected("'=' or a reducer");
     take();

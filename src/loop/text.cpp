@@ -11,10 +11,11 @@
 namespace tenon::ir {
 namespace {
 
-constexpr std::string_view words[] = {
-    "kernel",   "in",    "out",  "local",   "stride",      "parallel", "vectorized", "unrolled", "for",     "if",
-    "else",     "block", "pass", "declare", "contraction", "into",     "rows",       "columns",  "summing", "value",
-    "prefetch", "let",   "true", "false",   "inf",         "inff",     "nan",        "nanf",     "bits",    "at"};
+constexpr std::string_view words[] = {"kernel",   "in",          "out",  "local", "stride",  "parallel", "vectorized",
+                                      "unrolled", "for",         "if",   "else",  "block",   "pass",     "declare",
+                                      "streamed", "contraction", "into", "rows",  "columns", "summing",  "value",
+                                      "prefetch", "let",         "true", "false", "inf",     "inff",     "nan",
+                                      "nanf",     "bits",        "at"};
 
 bool is_digits(std::string_view s) {
   return !s.empty() && std::ranges::all_of(s, [](char c) { return c >= '0' && c <= '9'; });
@@ -308,8 +309,8 @@ class kernel_printer {
     body(l.body, indent + 1);
   }
   void print(const store& w, const expr_printer& p, int indent) {
-    line(indent,
-         fmt::format("{}[{}] = {}{}", names_.buffer(w.buffer), list(p, w.indices), p(w.value), mask(p, w.mask)));
+    line(indent, fmt::format("{}{}[{}] = {}{}", w.streamed ? "streamed " : "", names_.buffer(w.buffer),
+                             list(p, w.indices), p(w.value), mask(p, w.mask)));
   }
   void print(const update& w, const expr_printer& p, int indent) {
     line(indent, fmt::format("{}[{}] {}= {}{}{}", names_.buffer(w.buffer), list(p, w.indices), name(w.combine),

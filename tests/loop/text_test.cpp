@@ -41,7 +41,7 @@ parallel for i0 in [0, n0)
       z[i0, i2] = f32(~i32(a[i0, 0]) & i32(a[i0, i2]) >> i32(3)) * bitcast<f32>(i32(a[0, 0]) << i32(1))
   for i9 in [0, n1)
     vectorized(32) for i10 in [0, 32)
-      packed[i9, i10] = f32(w[i9, i10])
+      streamed packed[i9, i10] = f32(w[i9, i10])
   contraction 12 x 32 into z[i0 * 12 + i6, i7]
     rows i6
     columns i7 in [0, min(n1, 32))

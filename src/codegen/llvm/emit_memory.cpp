@@ -286,6 +286,17 @@ emitter::value emitter::load_vector(const access& a, expr_ref mask) {
   return v;
 }
 
+/// Past the caches, to where a vector begins at a multiple of its size.
+void emitter::stream_vector(const access& a, value v) {
+  const std::int64_t bytes = std::int64_t{arithmetic::lanes_of(v)} * size_of(type_of(a));
+  auto* store = b_.CreateAlignedStore(a_->to_memory(type_of(a), v), pointer(a.buffer, offset(a)),
+                                      llvm::Align(static_cast<std::uint64_t>(bytes)));
+  tag(store, a.buffer);
+  store->setMetadata(llvm::LLVMContext::MD_nontemporal,
+                     llvm::MDNode::get(context_, llvm::ConstantAsMetadata::get(b_.getInt32(1))));
+  streams_ = true;
+}
+
 void emitter::store_scalar(const access& a, value v, value mask) {
   value p = pointer(a.buffer, offset(a));
   write_scalar(a.buffer, p, v, mask);

@@ -34,6 +34,7 @@ void emitter::emit(const ir::declare& x) {
 void emitter::emit(const ir::store& x) {
   statement s(*this);
   const access to{x.buffer, x.indices};
+  if (lanes_ && lanes_->aligned == &x) return stream_vector(to, vector(x.value));
   if (lanes_) return store_vector(to, vector(x.value), x.mask);
   value mask = x.mask->is_true() ? nullptr : scalar(x.mask);
   value v = scalar(x.value);

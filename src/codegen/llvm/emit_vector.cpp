@@ -57,6 +57,26 @@ int emitter::unrolled_sets(const ir::loop& x, const std::unordered_map<std::int6
   return !pure ? 1 : updates <= 2 ? 4 : updates <= 4 ? 2 : 1;
 }
 
+/// The streamed store of a loop: what can go past the caches is a map whose vectors are whole registers of the machine.
+const ir::store* emitter::streamed_store(const ir::loop& x) {
+  const auto* s = std::get_if<ir::store>(&x.body->v);
+  if (!s || !s->streamed || !s->mask->is_true()) return nullptr;
+  const access to{s->buffer, s->indices};
+  const int bytes = lanes() * size_of(type_of(to));
+  const bool whole = bytes >= 16 && bytes % 16 == 0 && bytes <= machine_.vector_bits / 8;
+  return whole && classify(to) == pattern::contiguous ? s : nullptr;
+}
+
+/// How many lanes lie before the first that a whole vector can begin with.
+emitter::value emitter::lanes_to_alignment(const ir::store& s, value begin) {
+  const int size = size_of(kernel_.buffers[static_cast<std::size_t>(s.buffer)].type);
+  const std::int64_t bytes = std::int64_t{lanes()} * size;
+  region r(*this);
+  binding at(*this, lanes_->variable, begin);
+  value address = b_.CreatePtrToInt(pointer(s.buffer, offset({s.buffer, s.indices})), b_.getInt64Ty());
+  return b_.CreateUDiv(b_.CreateAnd(b_.CreateNeg(address), index_number(bytes - 1)), index_number(size));
+}
+
 void emitter::lane_body(const ir::loop& x, value base, value mask, int set) {
   region r(*this);
   binding at(*this, x.variable, base);
@@ -86,6 +106,13 @@ void emitter::vectorized(const ir::loop& x) {
   start_partials(context, sets);
   lanes_ = &context;
 
+  const ir::store* streamed = streamed_store(x);
+  if (streamed) {
+    value head = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, lanes_to_alignment(*streamed, begin),
+                                          b_.CreateNSWSub(end, begin));
+    guarded(b_.CreateICmpSGT(head, index_number(0)), [&] { lane_body(x, begin, tail_mask(head, width), 0); });
+    begin = b_.CreateNSWAdd(begin, head);
+  }
   value count = b_.CreateNSWSub(end, begin);
   const auto* number = llvm::dyn_cast<llvm::ConstantInt>(count);
   const std::int64_t n = number ? number->getSExtValue() : -1;
@@ -102,8 +129,10 @@ void emitter::vectorized(const ir::loop& x) {
     value length = b_.CreateNSWSub(end, from);
     value to = b_.CreateNSWAdd(from, b_.CreateAnd(length, index_number(-stride)));
     counted(from, to, index_number(stride), number && from == begin, [&](value i) {
+      context.aligned = streamed;
       for (int s = 0; s < at_once; ++s)
         lane_body(x, s ? b_.CreateNSWAdd(i, index_number(static_cast<std::int64_t>(s) * width)) : i, nullptr, s);
+      context.aligned = nullptr;
     });
     // A loop over nothing must leave the rest at its beginning.
     return number ? to : b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, from, to);

@@ -1,6 +1,7 @@
 #include "codegen/llvm/emitter.hpp"
 
 #include <fmt/format.h>
+#include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/MDBuilder.h>
 
 #include "runtime/kernel_abi.hpp"
@@ -69,6 +70,8 @@ void emitter::run() {
     if (offsets[i])
       buffers_[i].pointer = b_.CreateInBoundsGEP(b_.getInt8Ty(), scratch, scalar(offsets[i]), kernel_.buffers[i].name);
   emit(kernel_.body);
+  // Streamed stores are ordered before whatever tells others that the kernel has run.
+  if (streams_) b_.CreateIntrinsic(llvm::Intrinsic::x86_sse_sfence, {}, {});
   b_.CreateRet(b_.getInt32(0));
   b_.SetInsertPoint(entry_);
   b_.CreateBr(body);

@@ -56,8 +56,9 @@ class emitter {
   struct lane_context {
     ir::expr_ref variable = nullptr;
     int width = 0;
-    value mask = nullptr;  ///< null: all lanes run
-    int set = 0;           ///< which of the unrolled sets of partials
+    value mask = nullptr;                ///< null: all lanes run
+    int set = 0;                         ///< which of the unrolled sets of partials
+    const ir::store* aligned = nullptr;  ///< the streamed store whose vectors are whole here and begin at their size
     std::unordered_set<std::int64_t> declared;
     std::unordered_map<std::int64_t, partial> partials;
     std::unordered_map<ir::expr_ref, bool> varying;
@@ -101,6 +102,7 @@ class emitter {
   value load_vector(const access&, ir::expr_ref mask);
   void store_scalar(const access&, value v, value mask);
   void store_vector(const access&, value v, ir::expr_ref mask);
+  void stream_vector(const access&, value v);
   value read_scalar(std::int64_t buffer, value pointer, value mask);
   void write_scalar(std::int64_t buffer, value pointer, value v, value mask);
   value read_contiguous(std::int64_t buffer, value pointer, value mask, int lanes);
@@ -131,6 +133,8 @@ class emitter {
   void vectorized(const ir::loop&);
   void lane_body(const ir::loop&, value base, value mask, int set);
   value tail_mask(value remaining, int width);
+  const ir::store* streamed_store(const ir::loop&);
+  value lanes_to_alignment(const ir::store&, value begin);
   int natural_width(const ir::loop&) const;
   int unrolled_sets(const ir::loop&, const std::unordered_map<std::int64_t, partial>&) const;
 
@@ -175,6 +179,7 @@ class emitter {
   std::vector<cached> scopes_;
   cached volatile_;  ///< of the current statement: what loads from written buffers
   lane_context* lanes_ = nullptr;
+  bool streams_ = false;  ///< some store goes past the caches
 };
 
 struct emitter::region {

@@ -4,6 +4,7 @@
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Instructions.h>
 #include <llvm/IR/IntrinsicInst.h>
+#include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Support/raw_ostream.h>
 
@@ -68,6 +69,7 @@ bool legal_intrinsic(Intrinsic::ID id, const machine& m) {
     case Intrinsic::usub_sat:
     case Intrinsic::vector_reduce_and:
     case Intrinsic::vector_reduce_or:
+    case Intrinsic::x86_sse_sfence:
       return true;
     case Intrinsic::ceil:
     case Intrinsic::floor:
