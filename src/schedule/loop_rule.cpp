@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "loop/evaluate.hpp"
+#include "schedule/interleave.hpp"
 #include "schedule/rules.hpp"
 
 namespace tenon::schedule {
@@ -14,8 +15,12 @@ namespace {
 
 // Elements of one parallel piece of a map without outer axes.
 constexpr std::int64_t block_elements = 16384;
+// Results of so many bytes are no longer in a cache when somebody reads them.
+constexpr std::int64_t streamed_from = 16 << 20;
 // Outer axes are made one parallel loop until it has this many trips; the rest stay plain loops, without divisions.
 constexpr std::int64_t enough_trips = 16;
+// Longer rows keep the processor busy one at a time.
+constexpr std::int64_t short_row = 2048;
 // Reduction loops of known size become straight code up to this many copies.
 constexpr std::int64_t unrolled_at_most = 32;
 
@@ -58,10 +63,34 @@ class nest {
     std::vector<std::pair<expr_ref, expr_ref>> at;
     for (int d = 0; d < fused; ++d) at.emplace_back(axes_[d]->variable, f.indices[d]);
     const stmt_ref body = substituted(inside(fused), at);
-    return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, body});
+    const int rows = rows_at_once(body, f);
+    if (rows == 1) return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, body});
+    // Blocks of rows; the last one may have fewer.
+    const expr_ref size = a_.index(rows), b = a_.fresh_variable(), first = a_.mul(b, size);
+    std::vector<expr_ref> values;
+    for (int j = 0; j < rows; ++j) values.push_back(a_.add(first, a_.index(j)));
+    const stmt_ref rest = make_stmt(loop{f.variable, first, f.extent, loop_kind::serial, 1, body});
+    const stmt_ref whole = interleave(c_.kernel, body, f.variable, values);
+    const expr_ref count = a_.div(a_.add(f.extent, a_.index(rows - 1)), size);
+    return make_stmt(loop{b, a_.index(0), count, loop_kind::parallel, 1,
+                          make_stmt(branch{a_.less(values.back(), f.extent), whole, rest})});
   }
 
  private:
+  // Rows that are worked on side by side: a short one spends most of its time waiting for the ends of its reductions.
+  // How its sums are grouped is the same for whole blocks and for the rest, so that equal rows give equal results.
+  int rows_at_once(const stmt_ref& body, const fused_loop& f) {
+    if (reductions_.empty() || lanes_ == 1 || !can_interleave(body, f.variable)) return 1;
+    std::int64_t longest = 0;
+    for (expr_ref r : reductions_) {
+      std::int64_t count = 1;
+      for (int i = 0; i < r->loops(); ++i)
+        count *= std::clamp<std::int64_t>(c_.at_call(r->loop_extent(i)), 1, short_row);
+      longest = std::max(longest, count);
+    }
+    const int rows = longest <= lanes_ ? 4 : longest < short_row ? 2 : 1;
+    return c_.at_call(f.extent) >= enough_trips * rows ? rows : 1;
+  }
   // What each reduction mentions without binding it itself.
   void find_free_variables() {
     std::unordered_map<expr_ref, std::unordered_set<expr_ref>> free;
@@ -140,7 +169,7 @@ class nest {
       reduce(r, list, !vector_axis_ || level < rank);
     }
     if (level == rank) {
-      list.push_back(make_stmt(store{c_.output, point(), resolved(c_.value), a_.boolean(true)}));
+      list.push_back(make_stmt(store{c_.output, point(), resolved(c_.value), a_.boolean(true), is_streamed()}));
     } else {
       const bool vector = vector_axis_ && level + 1 == rank;
       const computation::axis& x = *axes_[static_cast<std::size_t>(level)];
@@ -149,6 +178,14 @@ class nest {
                          vector ? lanes_ : 1, inside(level + 1)}));
     }
     return make_block(std::move(list));
+  }
+  bool is_streamed() const {
+    std::int64_t bytes = size_of(c_.kernel.buffers[c_.output].type);
+    for (const computation::axis* x : axes_) {
+      if (x->size <= 0) return false;
+      bytes = std::min(bytes, streamed_from) * x->size;
+    }
+    return vector_axis_ && bytes >= streamed_from;
   }
   // A map with one axis: blocks in parallel, each a vector loop with its own end.
   stmt_ref blocks() {
@@ -202,8 +239,7 @@ class nest {
 
     std::vector<stmt_ref> body;
     for (expr_ref inner : reductions_)
-      if (!done_.contains(inner) && mentions(r->body(), inner))
-        reduce(inner, body, may_vectorize && !vector);
+      if (!done_.contains(inner) && mentions(r->body(), inner)) reduce(inner, body, may_vectorize && !vector);
     const expr_ref position = arg ? r->loop_variable(0) : nullptr;
     const bool simple = body.empty();
     body.push_back(make_stmt(update{r->reducer(), best, {}, resolved(r->body()), a_.boolean(true), position}));

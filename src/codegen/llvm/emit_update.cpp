@@ -166,7 +166,8 @@ void emitter::update_partial(const ir::update& x, partial& p) {
   const bool arg = is_arg(x.combine);
   const dtype d = kernel_.buffers[static_cast<std::size_t>(x.buffer)].type;
   value mask = mask_of(x.mask);
-  const pair next{vector(x.value), arg ? vector(x.position) : nullptr};
+  const bool product = x.combine == reducer::sum && d == f32 && machine_.fma && x.value->is(ir::prim::mul);
+  const pair next{product ? nullptr : vector(x.value), arg ? vector(x.position) : nullptr};
   value element = p.whole_buffer ? offset({x.buffer, x.indices}) : index_number(0);
   const auto set = static_cast<std::size_t>(lanes_->set);
   const auto slot = [&](dtype t, value base) {
@@ -177,7 +178,12 @@ void emitter::update_partial(const ir::update& x, partial& p) {
   };
   value best = slot(d, p.best[set]), position = arg ? slot(i64, p.position[set]) : nullptr;
   const pair old{read(d, best), arg ? read(i64, position) : nullptr};
-  pair result = combine(x.combine, d, old, next);
+  pair result{nullptr, nullptr};
+  if (product)  // rounded once
+    result.best =
+        a_->apply(ir::prim::fma, d, d, {{vector(x.value->operands[0]), vector(x.value->operands[1]), old.best}});
+  else
+    result = combine(x.combine, d, old, next);
   if (mask) result.best = b_.CreateSelect(mask, result.best, old.best);
   b_.CreateStore(a_->to_memory(d, result.best), best);
   if (!arg) return;
