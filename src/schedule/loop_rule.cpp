@@ -54,8 +54,13 @@ class nest {
     const int outer = vector_axis_ ? rank - 1 : rank;
     if (rank == 0) return inside(0);
     if (outer == 0) return blocks();
+    // No trip makes a reduction again that others share with it.
+    int shared = outer;
+    for (const auto& [r, level] : level_)
+      if (ready(r, level)) shared = std::min(shared, level);
+    if (shared == 0) return inside(0);
     int fused = 1;
-    for (std::int64_t trips = axes_[0]->size; fused < outer && trips < enough_trips; ++fused)
+    for (std::int64_t trips = axes_[0]->size; fused < shared && trips < enough_trips; ++fused)
       trips *= axes_[fused]->size;
     std::vector<expr_ref> extents;
     for (int d = 0; d < fused; ++d) extents.push_back(axes_[d]->extent);
