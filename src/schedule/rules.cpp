@@ -70,7 +70,7 @@ launch schedule_default(computation& c, const machine_model& m) {
     for (const computation::axis& x : c.axes) points *= static_cast<double>(x.size);
     // About two vector operations a nanosecond.
     l.nanoseconds = static_cast<std::int64_t>(points * work(c, c.value) / (2.0 * lanes_for(c, m)));
-    if (!schedule_contraction(c, m, l) && !schedule_windows(c, m, l)) schedule_loops(c, m);
+    if (!schedule_contraction(c, m, l) && !schedule_windows(c, m, l) && !schedule_transpose(c, m)) schedule_loops(c, m);
   }
   visit(c.kernel.body, [&](const stmt& s) {
     if (const auto* p = std::get_if<loop>(&s.v); p && p->kind == loop_kind::parallel) l.extent = c.at_call(p->end);

@@ -45,6 +45,7 @@ launch schedule_default(ir::computation&, const machine_model&);
 // The rules; each answers false when the computation is not of its kind.
 bool schedule_contraction(ir::computation&, const machine_model&, launch&);
 bool schedule_windows(ir::computation&, const machine_model&, launch&);
+bool schedule_transpose(ir::computation&, const machine_model&);
 void schedule_loops(ir::computation&, const machine_model&);
 
 /// Lanes of a vector loop over these expressions: the widest element decides.

@@ -297,6 +297,24 @@ void emitter::stream_vector(const access& a, value v) {
   streams_ = true;
 }
 
+/// The same where it is not known at which address the vector begins.
+void emitter::stream_where_aligned(const access& a, value v) {
+  const std::int64_t bytes = std::int64_t{arithmetic::lanes_of(v)} * size_of(type_of(a));
+  value p = pointer(a.buffer, offset(a));
+  auto* aligned = llvm::BasicBlock::Create(context_, "aligned", function_);
+  auto* elsewhere = llvm::BasicBlock::Create(context_, "elsewhere", function_);
+  auto* after = llvm::BasicBlock::Create(context_, "after", function_);
+  value low_bits = b_.CreateAnd(b_.CreatePtrToInt(p, b_.getInt64Ty()), static_cast<std::uint64_t>(bytes - 1));
+  b_.CreateCondBr(b_.CreateIsNull(low_bits), aligned, elsewhere);
+  b_.SetInsertPoint(aligned);
+  stream_vector(a, v);
+  b_.CreateBr(after);
+  b_.SetInsertPoint(elsewhere);
+  write_contiguous(a.buffer, p, v, nullptr);
+  b_.CreateBr(after);
+  b_.SetInsertPoint(after);
+}
+
 void emitter::store_scalar(const access& a, value v, value mask) {
   value p = pointer(a.buffer, offset(a));
   write_scalar(a.buffer, p, v, mask);

@@ -35,6 +35,8 @@ void emitter::emit(const ir::store& x) {
   statement s(*this);
   const access to{x.buffer, x.indices};
   if (lanes_ && lanes_->aligned == &x) return stream_vector(to, vector(x.value));
+  if (lanes_ && x.streamed && !mask_of(x.mask) && classify(to) == pattern::contiguous)
+    return stream_where_aligned(to, vector(x.value));
   if (lanes_) return store_vector(to, vector(x.value), x.mask);
   value mask = x.mask->is_true() ? nullptr : scalar(x.mask);
   value v = scalar(x.value);
@@ -76,9 +78,11 @@ void emitter::emit(const ir::loop& x) {
     if (!x.begin->is(expr_kind::constant) || !x.end->is(expr_kind::constant))
       fail(fmt::format("an unrolled loop over [{}, {}), which are no constants", ir::to_string(x.begin),
                        ir::to_string(x.end)));
+    const auto loads = transposed_loads(x);
     for (std::int64_t i = x.begin->payload; i < x.end->payload; ++i) {
       region r(*this);
       binding at(*this, x.variable, index_number(i));
+      for (const auto& [e, of_trip] : loads) remember(e, true, of_trip[static_cast<std::size_t>(i)]);
       emit(x.body);
     }
     return;

@@ -103,6 +103,7 @@ class emitter {
   void store_scalar(const access&, value v, value mask);
   void store_vector(const access&, value v, ir::expr_ref mask);
   void stream_vector(const access&, value v);
+  void stream_where_aligned(const access&, value v);
   value read_scalar(std::int64_t buffer, value pointer, value mask);
   void write_scalar(std::int64_t buffer, value pointer, value v, value mask);
   value read_contiguous(std::int64_t buffer, value pointer, value mask, int lanes);
@@ -137,6 +138,12 @@ class emitter {
   value lanes_to_alignment(const ir::store&, value begin);
   int natural_width(const ir::loop&) const;
   int unrolled_sets(const ir::loop&, const std::unordered_map<std::int64_t, partial>&) const;
+
+  // emit_transpose.cpp: what an unrolled loop inside a vectorized one reads along itself
+  std::vector<value> transposed(std::vector<value> rows, int element_bytes);
+  value row_mask(ir::expr_ref mask, value at, ir::expr_ref across, value first, int count);
+  std::vector<value> load_transposed(ir::expr_ref load, ir::expr_ref across, int count);
+  std::vector<std::pair<ir::expr_ref, std::vector<value>>> transposed_loads(const ir::loop&);
 
   // emit_update.cpp: reductions
   void emit(const ir::update&);
