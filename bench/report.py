@@ -16,7 +16,8 @@ import subprocess
 import sys
 
 PROGRAMS = {"products": ("bench_products", []), "constant": ("bench_products", ["--constant"]),
-            "convolutions": ("bench_convolutions", []), "rows": ("bench_rows", [])}
+            "convolutions": ("bench_convolutions", []), "rows": ("bench_rows", []),
+            "permutations": ("bench_permutations", [])}
 BARS = {"sgemm": (1.0, 0.8), "matmul constant weights": (1.1, 0.93), "convolution": (0.9, 0.75), "softmax against oneDNN": (1.5, 1.5),
         "layer norm against oneDNN": (1.5, 1.5)}  # geometric mean, least
 
