@@ -15,12 +15,12 @@ constinit packed_block* first = nullptr;
 
 struct packed_block : std::enable_shared_from_this<packed_block> {
   detail::hash128 value;
-  schedule::constant_packing how;
+  scheduling::constant_packing how;
   std::int64_t bytes;
   void* data;
   packed_block *previous = nullptr, *next = nullptr;
 
-  packed_block(const ir::constant_value& v, const schedule::constant_packing& p)
+  packed_block(const ir::constant_value& v, const scheduling::constant_packing& p)
       : value(v.hash()),
         how(p),
         bytes(p.elements() * size_of(v.type())),
@@ -41,7 +41,7 @@ struct packed_block : std::enable_shared_from_this<packed_block> {
   }
 };
 
-std::shared_ptr<packed_block> find_locked(const detail::hash128& value, const schedule::constant_packing& how) {
+std::shared_ptr<packed_block> find_locked(const detail::hash128& value, const scheduling::constant_packing& how) {
   for (packed_block* b = first; b; b = b->next)
     if (b->value == value && b->how == how)
       if (auto alive = b->weak_from_this().lock()) return alive;
@@ -50,8 +50,8 @@ std::shared_ptr<packed_block> find_locked(const detail::hash128& value, const sc
 
 }  // namespace
 
-runtime::constant packed(const ir::constant_value& v, const schedule::constant_packing& how) {
-  schedule::constant_packing key = how;
+runtime::constant packed(const ir::constant_value& v, const scheduling::constant_packing& how) {
+  scheduling::constant_packing key = how;
   key.parameter = 0;  // which one it is of its kernel does not matter here
   std::shared_ptr<packed_block> found;
   {

@@ -7,6 +7,6 @@
 namespace tenon {
 
 /// The packed constant: made now, or the one that somebody still holds. Equal values are one, whoever loaded them.
-runtime::constant packed(const ir::constant_value&, const schedule::constant_packing&);
+runtime::constant packed(const ir::constant_value&, const scheduling::constant_packing&);
 
 }  // namespace tenon

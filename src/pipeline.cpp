@@ -177,7 +177,7 @@ class builder {
     return it->second;
   }
   // A constant in the layout of its kernel; the executable does not hold the original for it.
-  runtime::slot packed_slot(const node& n, const schedule::constant_packing& how) {
+  runtime::slot packed_slot(const node& n, const scheduling::constant_packing& how) {
     const runtime::constant c = packed(constant_of(n), how);
     const auto [it, fresh] = packed_.try_emplace(c.data, static_cast<std::uint32_t>(out_->run.constants.size()));
     if (fresh) out_->run.constants.push_back(c);
@@ -260,12 +260,12 @@ class builder {
         if (!named[i])
           named[i] = unused.emplace_back(make_result(node_ref(g.root), static_cast<int>(i), g.root->where)).get();
       computation c = lower(fusion_, g, of_input_, named);
-      const schedule::launch launch = schedule::schedule_default(c, machine.model);
+      const scheduling::launch launch = scheduling::schedule_default(c, machine.model);
       runtime::step s;
       const std::vector<runtime::slot> results_at = result_slots(*g.root);
       const std::size_t inputs = c.parameters.size() - results_at.size();
-      std::vector<const schedule::constant_packing*> packing(inputs);
-      for (const schedule::constant_packing& p : launch.packed) packing[p.parameter] = &p;
+      std::vector<const scheduling::constant_packing*> packing(inputs);
+      for (const scheduling::constant_packing& p : launch.packed) packing[p.parameter] = &p;
       for (std::size_t i = 0; i < inputs; ++i) {
         const node* stored = c.parameters[i].stored;
         s.buffers.push_back(packing[i] ? packed_slot(*stored, *packing[i]) : slot_of(stored));

@@ -88,17 +88,17 @@ processor this_processor() {
 }
 
 // Of one core, as the system tells it; what cannot be, is taken for the guess in machine_model.
-void find_caches(schedule::machine_model& m) {
+void find_caches(scheduling::machine_model& m) {
   const long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE), l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
   if (l1 >= 8 << 10 && l1 <= 1 << 20) m.l1_bytes = l1;
   if (l2 >= 128 << 10 && l2 <= 64 << 20 && l2 > m.l1_bytes) m.l2_bytes = l2;
 }
-schedule::machine_model model_of(int vector_bits, bool fma) {
-  schedule::machine_model m{.vector_bits = vector_bits, .registers = vector_bits >= 512 ? 32 : 16, .fma = fma};
+scheduling::machine_model model_of(int vector_bits, bool fma) {
+  scheduling::machine_model m{.vector_bits = vector_bits, .registers = vector_bits >= 512 ? 32 : 16, .fma = fma};
   find_caches(m);
   return m;
 }
-schedule::machine_model model_of_level(int level) {
+scheduling::machine_model model_of_level(int level) {
   return model_of(level >= 4 ? 512 : level >= 3 ? 256 : 128, level >= 3);
 }
 

@@ -20,7 +20,7 @@ target_spec parse_target(std::string_view text);
 /// What schedules and cache keys need of a machine, without the code generator: a program whose kernels are all cached
 /// never loads it.
 struct machine_summary {
-  schedule::machine_model model;
+  scheduling::machine_model model;
   bool fma = false;
   std::string key;  ///< part of every kernel's key: the processor's level or its real features
 };

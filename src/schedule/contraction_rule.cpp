@@ -8,7 +8,7 @@
 #include "schedule/product.hpp"
 #include "schedule/register_tile.hpp"
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 using namespace ir;
 namespace {
@@ -239,4 +239,4 @@ bool schedule_contraction(computation& c, const machine_model& m, launch& l) {
   return true;
 }
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

@@ -3,7 +3,7 @@
 #include <string>
 #include <unordered_map>
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 using namespace ir;
 namespace {
@@ -96,4 +96,4 @@ bool can_interleave(const stmt_ref& body, expr_ref variable) {
   return can;
 }
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

@@ -4,7 +4,7 @@
 
 #include "loop/kernel.hpp"
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 /// The body for each of `values` of `variable`, statement by statement; loops are shared.
 ///   before: { declare s; s = 0; for j: s += x[i, j]; y[i] = s }
@@ -18,4 +18,4 @@ ir::stmt_ref interleave(ir::kernel&, const ir::stmt_ref& body, ir::expr_ref vari
 /// statements that `interleave` knows.
 bool can_interleave(const ir::stmt_ref& body, ir::expr_ref variable);
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

@@ -8,7 +8,7 @@
 #include "schedule/interleave.hpp"
 #include "schedule/rules.hpp"
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 using namespace ir;
 namespace {
@@ -380,4 +380,4 @@ class nest {
 
 void schedule_loops(computation& c, const machine_model& m) { c.kernel.body = nest(c, m).build(); }
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

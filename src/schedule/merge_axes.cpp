@@ -4,7 +4,7 @@
 #include <map>
 #include <optional>
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 using namespace ir;
 namespace {
@@ -100,4 +100,4 @@ void merge_axes(computation& c) {
     if (!merger(c, d).merge()) ++d;
 }
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

@@ -3,11 +3,11 @@
 #pragma once
 #include "loop/lower.hpp"
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 /// Before: axes (..., h, w, ...), buffers x[..., h, w, ...] of extents (H, W), contiguous. After: one axis hw of extent
 /// H * W, buffers x[..., hw, ...] of extent H * W. Left as it is where any access has only one of the two, or both with
 /// something added, or where either is used as a number.
 void merge_axes(ir::computation&);
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

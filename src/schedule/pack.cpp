@@ -5,7 +5,7 @@
 
 #include "ops/leaf.hpp"
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 using namespace ir;
 
@@ -130,4 +130,4 @@ void constant_packing::pack(const void* from, void* to, int element_bytes) const
   }
 }
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

@@ -6,7 +6,7 @@
 #include "schedule/product.hpp"
 #include "schedule/rules.hpp"
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 /// Where the panels of a product's columns begin. The last begins so that it ends at the edge: it repeats columns of
 /// the one before it, and nothing is padded. All columns fit in one panel: it begins at 0, and is masked.
@@ -37,4 +37,4 @@ constant_packing pack_constant(ir::computation&, const product&, const panels&);
 ir::expr_ref packed_operand(ir::computation&, const product&, std::int64_t buffer, ir::expr_ref panel,
                             const std::vector<ir::expr_ref>& reduction, ir::expr_ref column);
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 using namespace ir;
 namespace {
@@ -91,4 +91,4 @@ class matcher {
 
 std::optional<product> match_product(computation& c) { return matcher(c).match(); }
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

@@ -5,7 +5,7 @@
 
 #include "loop/lower.hpp"
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 /// sum over the reduction of a * b: `a` is the same for all columns, `b` for all rows.
 struct product {
@@ -27,4 +27,4 @@ struct product {
 /// Nothing when the computation is no single sum of products of two loads with affine indices.
 std::optional<product> match_product(ir::computation&);
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

@@ -4,7 +4,7 @@
 #include <limits>
 #include <numeric>
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 namespace {
 
 constexpr std::int64_t ways = 8, line = 64;  // of the caches of all x86 cores of the last ten years, or near it
@@ -80,4 +80,4 @@ register_tile choose_register_tile(const machine_model& m, const tile_problem& p
   return best;
 }
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

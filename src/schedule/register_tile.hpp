@@ -3,7 +3,7 @@
 #include "schedule/rules.hpp"
 #include "tenon/core/extent.hpp"
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 /// What the model looks at: rows x columns sums of `depth` products each.
 struct tile_problem {
@@ -25,4 +25,4 @@ register_tile choose_register_tile(const machine_model&, const tile_problem&);
 /// few of its sets.
 extent_t steps_in_l2(const machine_model&, std::int64_t stride);
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

@@ -4,7 +4,7 @@
 
 #include "schedule/merge_axes.hpp"
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 using namespace ir;
 
@@ -80,4 +80,4 @@ launch schedule_default(computation& c, const machine_model& m) {
   return l;
 }
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

@@ -8,7 +8,7 @@
 
 #include "loop/lower.hpp"
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 /// What the rules ask of a machine.
 struct machine_model {
@@ -57,4 +57,4 @@ struct fused_loop {
 };
 fused_loop fuse_loops(ir::expr_arena&, const std::vector<ir::expr_ref>& extents);
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

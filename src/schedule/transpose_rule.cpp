@@ -10,7 +10,7 @@
 
 #include "schedule/rules.hpp"
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 using namespace ir;
 namespace {
@@ -186,4 +186,4 @@ class tiles {
 
 bool schedule_transpose(computation& c, const machine_model& m) { return tiles(c, m).schedule(); }
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

@@ -14,7 +14,7 @@
 #include "ops/leaf.hpp"
 #include "schedule/rules.hpp"
 
-namespace tenon::schedule {
+namespace tenon::scheduling {
 
 using namespace ir;
 namespace {
@@ -346,4 +346,4 @@ bool schedule_windows(computation& c, const machine_model& m, launch& l) {
   return true;
 }
 
-}  // namespace tenon::schedule
+}  // namespace tenon::scheduling

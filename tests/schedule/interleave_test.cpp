@@ -31,12 +31,12 @@ TEST_CASE("two rows: shared loops, buffers of their own, argmax's positions besi
   kernel k = parse_kernel(rows);
   const loop outer = std::get<loop>(k.body->v);
   expr_arena& a = k.make();
-  REQUIRE(schedule::can_interleave(outer.body, outer.variable));
+  REQUIRE(scheduling::can_interleave(outer.body, outer.variable));
   const expr_ref b = a.fresh_variable(), first = a.mul(b, a.index(2));
   loop blocks = outer;
   blocks.variable = b;
   blocks.end = a.div(outer.end, a.index(2));
-  blocks.body = schedule::interleave(k, outer.body, outer.variable, {first, a.add(first, a.index(1))});
+  blocks.body = scheduling::interleave(k, outer.body, outer.variable, {first, a.add(first, a.index(1))});
   k.body = make_stmt(blocks);
   verify(k);
   CHECK(to_string(k) == R"(kernel two(n0, n1)
@@ -78,5 +78,5 @@ parallel for i0 in [0, n0)
     y[i0, i1] = x[i0, i1]
 )");
   const loop& outer = std::get<loop>(k.body->v);
-  CHECK_FALSE(schedule::can_interleave(outer.body, outer.variable));
+  CHECK_FALSE(scheduling::can_interleave(outer.body, outer.variable));
 }

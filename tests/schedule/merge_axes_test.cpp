@@ -7,7 +7,7 @@
 
 using namespace tenon;
 using namespace tenon::ir;
-using namespace tenon::schedule;
+using namespace tenon::scheduling;
 
 namespace {
 

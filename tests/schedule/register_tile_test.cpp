@@ -8,7 +8,7 @@
 #include <utility>
 
 using namespace tenon;
-using namespace tenon::schedule;
+using namespace tenon::scheduling;
 
 namespace {
 constexpr machine_model avx512{.vector_bits = 512, .registers = 32}, avx2{.vector_bits = 256, .registers = 16},
