@@ -1,5 +1,5 @@
 // The callable's state: the graph, and an executable for each set of extents seen so far.
-#include "tenon/dsl/function.hpp"
+#include "function.hpp"
 
 #include <fmt/format.h>
 
@@ -354,6 +354,68 @@ call_stats stats_of(function& f) {
   if (const entry* e = f.last.load(std::memory_order_acquire))
     s.kernels = static_cast<std::int64_t>(e->made->report.kernels.size());
   return s;
+}
+
+// Views of no memory that a call with these extents could be made with.
+std::vector<any_view> views_for(function& f, std::vector<dims>& extents) {
+  if (extents.empty())
+    for (int i = 0; i < f.arguments; ++i) {
+      const dims& d = f.traced.inputs[static_cast<std::size_t>(i)]->type.shape;
+      if (!d.is_static())
+        throw schedule_error(fmt::format(
+            "schedule: the extents of {} {} are not all known: schedule({{{{...}}}}) takes "
+            "them, a list for each argument{}",
+            argument_name(f, i), ir::to_string(f.traced.inputs[static_cast<std::size_t>(i)]->type), made_at(f)));
+      extents.push_back(d);
+    }
+  if (static_cast<int>(extents.size()) != f.arguments)
+    throw schedule_error(fmt::format("schedule: the extents of {} arguments are given; there are {}{}", extents.size(),
+                                     f.arguments, made_at(f)));
+  alignas(64) static const std::byte nothing[64]{};
+  std::vector<any_view> views;
+  for (int i = 0; i < f.arguments; ++i)
+    views.push_back(checked_view(nothing, f.traced.inputs[static_cast<std::size_t>(i)]->type.element,
+                                 extents[static_cast<std::size_t>(i)], argument_name(f, i).c_str()));
+  return views;
+}
+std::vector<const any_view*> pointers_to(const std::vector<any_view>& views) {
+  std::vector<const any_view*> p;
+  for (const any_view& v : views) p.push_back(&v);
+  return p;
+}
+
+std::vector<scheduling::nest> plain_nests(function& f, std::vector<dims>& extents) {
+  const std::vector<any_view> views = views_for(f, extents);
+  check_arguments(f, pointers_to(views).data());
+  std::vector<ir::value_type> types;
+  for (const any_view& v : views) types.push_back({v.type, v.dims});
+  const std::lock_guard lock(f.mutex);
+  prepare_once(f);
+  std::vector<scheduling::nest> nests;
+  std::vector<std::string> labels;
+  for (ir::computation& c : lower_all(f.prepared, types, f.settings)) {
+    labels.push_back(scheduling::label_of(c.kernel.name, labels));
+    nests.push_back(scheduling::make_nest(c, labels.back()));
+  }
+  return nests;
+}
+
+function_ref with_schedule(function& f, const scheduling::record& r) {
+  auto made = std::make_unique<function>(f.options, f.where);
+  {
+    const std::lock_guard lock(f.mutex);
+    prepare_once(f);
+    made->prepared = f.prepared;
+    made->is_prepared = true;
+  }
+  made->traced = f.traced;
+  made->arguments = f.arguments;
+  made->results = f.results;
+  made->settings.schedule = std::make_shared<const scheduling::record>(r);
+  std::vector<dims> extents = r.extents;
+  const std::vector<any_view> views = views_for(*made, extents);
+  find_or_compile(*made, pointers_to(views).data());
+  return function_ref(made.release());
 }
 
 ir::graph graph_of(function& f) { return f.traced; }

@@ -134,18 +134,26 @@ class builder {
     };
   }
 
+  /// Every kernel's computation, its parameters forgotten.
+  std::vector<computation> lower_all() {
+    prepare_groups();
+    std::vector<computation> all;
+    for (const group& g : fusion_.groups) {
+      if (is_empty(*g.root)) continue;
+      all.push_back(lower_group(g, map_axes::each));
+      all.back().parameters.clear();
+    }
+    return all;
+  }
+
   std::unique_ptr<const compiled_graph> build() {
-    const bool fusing =
-        settings_.target.what == codegen::target_spec::kind::llvm && enabled(settings_, "fuse", fuse_level);
-    fusion_ = fuse(graph_, fusing, [this](const node& n) { return !strides_.contains(&n); });
+    prepare_groups();
     plan_ = plan_memory(graph_, fusion_);
     for (std::size_t i = 0; i < graph_.outputs.size(); ++i) {
       result_[fusion_.storage(graph_.outputs[i].get())] = static_cast<std::uint32_t>(i);
       out_->results.push_back(graph_.outputs[i]->type);
     }
     for (const node_ref& i : graph_.inputs) out_->arguments.push_back(i->type);
-    for (const node* n : post_order(graph_.outputs))
-      if (n->op->kind == op_kind::projection) projections_[n->operands[0].get()].push_back(n);
     out_->run.arguments = static_cast<int>(graph_.inputs.size());
     out_->run.results = static_cast<int>(graph_.outputs.size());
     if (settings_.target.what == codegen::target_spec::kind::native)
@@ -159,6 +167,13 @@ class builder {
   }
 
  private:
+  void prepare_groups() {
+    const bool fusing =
+        settings_.target.what == codegen::target_spec::kind::llvm && enabled(settings_, "fuse", fuse_level);
+    fusion_ = fuse(graph_, fusing, [this](const node& n) { return !strides_.contains(&n); });
+    for (const node* n : post_order(graph_.outputs))
+      if (n->op->kind == op_kind::projection) projections_[n->operands[0].get()].push_back(n);
+  }
   std::int64_t workspace_bytes_() const { return plan_.bytes + spare_bytes_; }
 
   runtime::slot slot_of(const node* stored) {
@@ -245,6 +260,18 @@ class builder {
     std::vector<std::size_t> steps;
     std::shared_ptr<const runtime::code> code;
   };
+  computation lower_group(const group& g, map_axes axes) {
+    std::vector<const node*> results = result_nodes(*g.root);
+    for (std::size_t i = 0; i < results.size() && !g.root->more.empty(); ++i)
+      if (!results[i])
+        results[i] = unused_.emplace_back(make_result(node_ref(g.root), static_cast<int>(i), g.root->where)).get();
+    return lower(fusion_, g, of_input_, results, axes);
+  }
+  scheduling::launch schedule(computation& c, const codegen::machine_summary& machine) {
+    if (!settings_.schedule) return scheduling::schedule_default(c, machine.model);
+    labels_.push_back(scheduling::label_of(c.kernel.name, labels_));
+    return scheduling::schedule_recorded(c, machine.model, *settings_.schedule, labels_.back(), machine.fma);
+  }
   void llvm_steps() {
     codegen::machine_summary machine = codegen::summarize(settings_.target.cpu);
     machine.model.threads = settings_.target.threads > 0 ? settings_.target.threads : runtime::default_threads();
@@ -253,14 +280,8 @@ class builder {
     std::unordered_map<std::string, std::size_t> known;  // by structure
     for (const group& g : fusion_.groups) {
       if (is_empty(*g.root)) continue;
-      const std::vector<const node*> results = result_nodes(*g.root);
-      std::vector<node_ref> unused;  // results that nobody reads still need a name in the kernel
-      std::vector<const node*> named = results;
-      for (std::size_t i = 0; i < named.size() && !g.root->more.empty(); ++i)
-        if (!named[i])
-          named[i] = unused.emplace_back(make_result(node_ref(g.root), static_cast<int>(i), g.root->where)).get();
-      computation c = lower(fusion_, g, of_input_, named);
-      const scheduling::launch launch = scheduling::schedule_default(c, machine.model);
+      computation c = lower_group(g, settings_.schedule ? map_axes::each : map_axes::merged);
+      const scheduling::launch launch = schedule(c, machine);
       runtime::step s;
       const std::vector<runtime::slot> results_at = result_slots(*g.root);
       const std::size_t inputs = c.parameters.size() - results_at.size();
@@ -365,6 +386,8 @@ class builder {
   fusion fusion_;
   memory_plan plan_;
   std::int64_t spare_bytes_ = 0;
+  std::vector<node_ref> unused_;     // results that nobody reads still need a name in the kernel
+  std::vector<std::string> labels_;  // of the kernels so far, for the user's schedule
   std::unordered_map<const node*, std::uint32_t> argument_, result_, constants_;
   std::unordered_map<const void*, std::uint32_t> packed_;
   std::unordered_map<const node*, const extent_t*> strides_;
@@ -410,14 +433,30 @@ compile_settings::compile_settings(const compile_options& o)
 
 graph prepare(const graph& g, const compile_settings& s) { return run(graph_passes, g, s); }
 
-std::unique_ptr<const compiled_graph> compile(const graph& prepared, std::span<const value_type> arguments,
-                                              const std::vector<const extent_t*>& strides, const compile_settings& s) {
+namespace {
+// Extents fixed, and all that depends on them done.
+graph prepare_for(const graph& prepared, std::span<const value_type> arguments, const compile_settings& s) {
   graph g = specialize(prepared, arguments);
   g = run(graph_passes, std::move(g), s);
   g = run(target_passes, std::move(g), s);
   g = separate_outputs(g);
   verify(g);
+  return g;
+}
+}  // namespace
+
+std::unique_ptr<const compiled_graph> compile(const graph& prepared, std::span<const value_type> arguments,
+                                              const std::vector<const extent_t*>& strides, const compile_settings& s) {
+  const graph g = prepare_for(prepared, arguments, s);
   return builder(g, strides, s).build();
+}
+
+std::vector<computation> lower_all(const graph& prepared, std::span<const value_type> arguments,
+                                   const compile_settings& s) {
+  if (s.target.what == codegen::target_spec::kind::native)
+    throw schedule_error("schedule: the native target runs operators as the C++ compiler compiled them: no loops");
+  const graph g = prepare_for(prepared, arguments, s);
+  return builder(g, std::vector<const extent_t*>(g.inputs.size()), s).lower_all();
 }
 
 }  // namespace tenon

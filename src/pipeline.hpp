@@ -6,8 +6,10 @@
 
 #include "codegen/target.hpp"
 #include "graph/passes.hpp"
+#include "loop/lower.hpp"
 #include "runtime/disk_cache.hpp"
 #include "runtime/executable.hpp"
+#include "schedule/steps.hpp"
 #include "tenon/dsl/options.hpp"
 
 namespace tenon {
@@ -18,6 +20,7 @@ struct compile_settings {
   int opt_level = 3;
   pass_context context;
   runtime::disk_cache disk;
+  std::shared_ptr<const scheduling::record> schedule;  ///< the user's; null: the default schedules
 
   /// Throws argument_error or target_error with the value that is not understood.
   explicit compile_settings(const compile_options&);
@@ -48,5 +51,9 @@ ir::graph prepare(const ir::graph&, const compile_settings&);
 /// else.
 std::unique_ptr<const compiled_graph> compile(const ir::graph& prepared, std::span<const ir::value_type> arguments,
                                               const std::vector<const extent_t*>& strides, const compile_settings&);
+
+/// What the kernels compute, in order, before loops exist: where schedules begin. schedule_error for the native target.
+std::vector<ir::computation> lower_all(const ir::graph& prepared, std::span<const ir::value_type> arguments,
+                                       const compile_settings&);
 
 }  // namespace tenon

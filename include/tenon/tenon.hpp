@@ -20,6 +20,7 @@
 #include "tenon/runtime/param_set.hpp"
 #include "tenon/runtime/print.hpp"
 #include "tenon/runtime/view.hpp"
+#include "tenon/schedule/schedule.hpp"
 
 // from_dlpack and to_dlpack, where DLPack's own header is (Debian's libdlpack-dev).
 #if __has_include(<dlpack/dlpack.h>)

@@ -23,11 +23,11 @@ constexpr extent_t largest_literal = 8;
 
 class lowering {
  public:
-  lowering(const fusion& f, const group& g, const std::function<const extent_t*(const node&)>& strides)
+  lowering(const fusion& f, const group& g, const std::function<const extent_t*(const node&)>& strides, map_axes axes)
       : fusion_(f), group_(g), strides_(strides), inlined_(g.inlined.begin(), g.inlined.end()) {
     inlined_.insert(g.root);
     result_.kernel.name = readable_name();
-    collapse_axes();
+    if (axes == map_axes::merged) collapse_axes();
   }
 
   computation run(std::span<const node* const> results) {
@@ -307,8 +307,8 @@ std::int64_t computation::at_call(expr_ref e) const {
 }
 
 computation lower(const fusion& f, const group& g, const std::function<const extent_t*(const node&)>& strides,
-                  std::span<const node* const> results) {
-  return lowering(f, g, strides).run(results);
+                  std::span<const node* const> results, map_axes axes) {
+  return lowering(f, g, strides, axes).run(results);
 }
 
 }  // namespace tenon::ir

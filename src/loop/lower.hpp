@@ -30,9 +30,12 @@ struct computation {
   std::int64_t at_call(expr_ref) const;
 };
 
+/// Whether a map of contiguous operands runs over as few axes as it can, or over each of its result's.
+enum class map_axes : std::uint8_t { merged, each };
+
 /// `strides` gives the element strides of an input that is not contiguous, null else. `results` are the projections of
 /// a root with several results (else unused).
 computation lower(const fusion&, const group&, const std::function<const extent_t*(const node&)>& strides,
-                  std::span<const node* const> results);
+                  std::span<const node* const> results, map_axes = map_axes::merged);
 
 }  // namespace tenon::ir

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "schedule/build_nest.hpp"
 #include "schedule/merge_axes.hpp"
+#include "schedule/steps.hpp"
 
 namespace tenon::scheduling {
 
@@ -57,26 +59,45 @@ double work(const computation& c, expr_ref root) {
   return total;
 }
 
-}  // namespace
+// Predicted for one thread.
+std::int64_t nanoseconds(const computation& c, const machine_model& m) {
+  // A program's trips are not known; each parallel one is taken for a row of some hundred steps.
+  if (!c.value) return 1000;
+  double points = 1;
+  for (const computation::axis& x : c.axes) points *= static_cast<double>(x.size);
+  // About two vector operations a nanosecond.
+  return static_cast<std::int64_t>(points * work(c, c.value) / (2.0 * lanes_for(c, m)));
+}
 
-launch schedule_default(computation& c, const machine_model& m) {
-  launch l;
-  if (!c.value) {
-    // A program's trips are not known; each parallel one is taken for a row of some hundred steps.
-    l.nanoseconds = 1000;
-  } else {
-    merge_axes(c);
-    double points = 1;
-    for (const computation::axis& x : c.axes) points *= static_cast<double>(x.size);
-    // About two vector operations a nanosecond.
-    l.nanoseconds = static_cast<std::int64_t>(points * work(c, c.value) / (2.0 * lanes_for(c, m)));
-    if (!schedule_contraction(c, m, l) && !schedule_windows(c, m, l) && !schedule_transpose(c, m)) schedule_loops(c, m);
-  }
+// What the loops say of the launch.
+void complete(launch& l, const computation& c) {
   visit(c.kernel.body, [&](const stmt& s) {
     if (const auto* p = std::get_if<loop>(&s.v); p && p->kind == loop_kind::parallel) l.extent = c.at_call(p->end);
   });
   if (!c.value) l.nanoseconds *= l.extent;
   l.scratch = c.at_call(c.kernel.scratch_offsets().back());
+}
+
+}  // namespace
+
+launch schedule_default(computation& c, const machine_model& m) {
+  launch l;
+  if (c.value) merge_axes(c);
+  l.nanoseconds = nanoseconds(c, m);
+  if (c.value && !schedule_contraction(c, m, l) && !schedule_windows(c, m, l) && !schedule_transpose(c, m))
+    schedule_loops(c, m);
+  complete(l, c);
+  return l;
+}
+
+launch schedule_recorded(computation& c, const machine_model& m, const record& r, const std::string& label,
+                         bool fused) {
+  launch l;
+  nest n = make_nest(c, label);
+  replay(n, r);
+  l.nanoseconds = nanoseconds(c, m);
+  build_nest(c, n, fused);
+  complete(l, c);
   return l;
 }
 

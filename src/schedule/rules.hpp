@@ -3,12 +3,15 @@
 #pragma once
 #include <compare>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "loop/lower.hpp"
 
 namespace tenon::scheduling {
+
+struct record;  // schedule/steps.hpp
 
 /// What the rules ask of a machine.
 struct machine_model {
@@ -41,6 +44,8 @@ struct launch {
 
 /// Gives the computation's kernel its loops. A program has them already: only its launch is computed.
 launch schedule_default(ir::computation&, const machine_model&);
+/// The same by a record, whose steps for the kernel called `label` are taken; without any, the loops are plain.
+launch schedule_recorded(ir::computation&, const machine_model&, const record&, const std::string& label, bool fused);
 
 // The rules; each answers false when the computation is not of its kind.
 bool schedule_contraction(ir::computation&, const machine_model&, launch&);

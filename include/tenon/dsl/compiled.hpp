@@ -12,6 +12,9 @@
 
 namespace tenon {
 
+template <class Signature>
+class schedule;  // tenon/schedule/schedule.hpp
+
 namespace detail {
 
 /// An argument of element type D: an array or view is referred to, anything else that a view can be made of becomes
@@ -213,6 +216,17 @@ class [[nodiscard]] compiled<R(P...)>
   auto graph() const { return detail::graph_of(*this->function_); }
   /// What the library chose for the latest extents: groups, kernels, memory. Prints.
   tenon::explanation explain() const { return detail::explain(*this->function_); }
+  /// Plain loops over what a call computes, to be scheduled by hand: a tenon::schedule. `extents`, one list for each
+  /// argument, are needed where the parameters' types leave them open. schedule_error when they are not all known, or
+  /// the target has no loops; shape_error when they do not fit the parameters.
+  auto schedule(std::initializer_list<dims> extents = {}) const {
+    return tenon::schedule<R(P...)>(this->function_, extents);
+  }
+  /// Replays what `json()` of a schedule wrote. schedule_error when the text is damaged, or a step does not fit here.
+  template <std::convertible_to<std::string_view> Text>
+  auto schedule(const Text& json) const {
+    return tenon::schedule<R(P...)>(this->function_, std::string_view(json));
+  }
 };
 
 }  // namespace tenon
