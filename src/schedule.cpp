@@ -104,9 +104,12 @@ void any_schedule::find_loops(std::string_view name, loop_handle* to, std::size_
   }
   if (found < 0) throw schedule_error(fmt::format("loops: no kernel holds {}; there are: {}", name, state_->names()));
   const scheduling::nest& n = state_->nests[static_cast<std::size_t>(found)];
-  if (n.order.size() != count)
-    throw schedule_error(
-        fmt::format("loops: {} has {} loops, and {} are asked for\n{}", n.kernel, n.order.size(), count, to_string(n)));
+  if (n.order.size() != count) {
+    std::string text =
+        fmt::format("loops: {} has {} loops, and {} are asked for\n{}", n.kernel, n.order.size(), count, to_string(n));
+    text.pop_back();
+    throw schedule_error(std::move(text));
+  }
   for (std::size_t i = 0; i < count; ++i) to[i] = {found, n.order[i]};
 }
 

@@ -276,7 +276,7 @@ class checker {
       std::int64_t times = copies;
       if (l.kind == loop_kind::vectorized) {
         if (vector >= 0)
-          refuse(i.id, fmt::format("{} is inside of {}, which is vectorized already", l.name, loop(vector).name));
+          refuse(i.id, fmt::format("{} and, inside of it, {} would both be vectorized", loop(vector).name, l.name));
         inside = i.id;
       }
       if (l.kind == loop_kind::unrolled) {
@@ -325,9 +325,12 @@ class printer {
         line(indent, loop_text(i.id));
         return print(i.body, indent + 1);
       case item::kind::declare: {
-        std::vector<std::int64_t> extents;
-        for (int id : i.over) extents.push_back(n_.loops[static_cast<std::size_t>(id)].extent);
-        if (!extents.empty()) line(indent, fmt::format("acc{}[{}]", i.id, fmt::join(extents, ", ")));
+        std::vector<std::string> over;
+        for (int id : i.over) {
+          const nest::loop& l = n_.loops[static_cast<std::size_t>(id)];
+          over.push_back(fmt::format("{} < {}", l.name, l.extent));
+        }
+        if (!over.empty()) line(indent, fmt::format("acc{}[{}]", i.id, fmt::join(over, ", ")));
         return;
       }
       case item::kind::init:

@@ -35,7 +35,9 @@ const primitive* find_primitive(std::string_view name) {
 }
 
 [[noreturn]] void fail(const nest& n, const step& s, const std::string& why, int loop) {
-  throw schedule_error(fmt::format("{}: {}\n{}", to_string(n, s), why, to_string(n, loop)));
+  std::string text = fmt::format("{}: {}\n{}", to_string(n, s), why, to_string(n, loop));
+  text.pop_back();
+  throw schedule_error(std::move(text));
 }
 
 using json = nlohmann::json;
@@ -122,9 +124,9 @@ std::vector<int> apply(nest& n, const step& s) {
     n = std::move(next);
     return made;
   } catch (const refusal& r) {
-    // A loop that only the refused step would have made is shown by the one that was given.
-    const bool there = r.loop >= 0 && std::ranges::find(n.order, r.loop) != n.order.end();
-    fail(n, s, r.why, there ? r.loop : s.loops[0]);
+    // The loop that was given; of several the one to blame, unless only the refused step would have made it.
+    const bool there = std::ranges::find(n.order, r.loop) != n.order.end();
+    fail(n, s, r.why, s.loops.size() > 1 && there ? r.loop : s.loops[0]);
   }
 }
 

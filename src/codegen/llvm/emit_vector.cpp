@@ -13,8 +13,8 @@ int widest(const ir::kernel& k, const ir::loop& x) {
   int bytes = 1;
   std::vector<expr_ref> roots;
   ir::visit(x.body, [&](const ir::stmt& s) {
-    if (const auto* t = std::get_if<ir::store>(&s.v)) roots.push_back(t->value);
-    if (const auto* t = std::get_if<ir::update>(&s.v)) roots.push_back(t->value);
+    if (const auto* t = std::get_if<ir::store>(&s.v)) roots.insert(roots.end(), {t->value, t->mask});
+    if (const auto* t = std::get_if<ir::update>(&s.v)) roots.insert(roots.end(), {t->value, t->mask, t->position});
     if (const auto* t = std::get_if<ir::declare>(&s.v))
       bytes = std::max(bytes, size_of(k.buffers[static_cast<std::size_t>(t->buffer)].type));
   });

@@ -1,0 +1,296 @@
+// Random nests, random steps, legal and illegal: what is left computes what the plain loops do, by the interpreter and
+// as machine code, in any parts; what is refused changes nothing.
+//   test_schedule_nests [--from SEED] [--to SEED]
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <tenon/tenon.hpp>
+#include <vector>
+
+#include "codegen/harness.hpp"
+#include "loop/interpreter.hpp"
+#include "loop/passes.hpp"
+#include "pipeline.hpp"
+#include "schedule/build_nest.hpp"
+#include "schedule/steps.hpp"
+
+using namespace tenon;
+
+namespace {
+
+using random_source = std::mt19937_64;
+std::int64_t between(random_source& r, std::int64_t low, std::int64_t high) {
+  return low + static_cast<std::int64_t>(r() % static_cast<std::uint64_t>(high - low + 1));
+}
+
+struct problem {
+  std::string text;
+  ir::graph graph;
+  std::vector<dims> extents;
+};
+
+template <class F>
+problem traced(std::string text, std::vector<dims> extents, F f) {
+  return {std::move(text), jit(f).graph(), std::move(extents)};
+}
+
+template <dtype D>
+problem make_problem(random_source& r) {
+  using any = tensor<D, any_shape>;
+  const auto small = [&] { return between(r, 1, 13); };
+  const std::int64_t a = small(), b = small(), c = small(), d = between(r, 1, 4);
+  const bool last = r() % 2;
+  const int axis = last ? -1 : 0;
+  switch (r() % 12) {
+    case 0:
+      return traced("matmul", {{a, b}, {b, c}}, [](any x, any y) { return any(matmul(x, y)); });
+    case 1:
+      return traced("matmul of a transpose, squared", {{b, a}, {b, c}}, [](any x, any y) {
+        const any m = matmul(any(transpose(x)), y);
+        return any(maximum(m * m, m));
+      });
+    case 2:
+      return traced("batched matmul", {{d, a, b}, {d, b, c}}, [](any x, any y) { return any(matmul(x, y)); });
+    case 3: {
+      const std::int64_t k = between(r, 1, 3), size = k + between(r, 0, 4);
+      return traced("conv", {{1, d, size, size + 1}, {c, d, k, k}},
+                    [](any x, any y) { return any(conv2d(x, y, {.padding = {1, 1}})); });
+    }
+    case 4:
+      return traced("elementwise", {{a, b, d}, {b, d}}, [](any x, any y) { return any(maximum(x * y + x, y)); });
+    case 5:
+      return traced("transposed", {{a, b, d}}, [](any x) {
+        const any t = transpose(x, {2, 0, 1});
+        return any(t + t);
+      });
+    case 6:
+      return traced("sum", {{a, b, d}}, [axis](any x) { return any(sum(x, {.axes = {axis, 1}})); });
+    case 7:
+      return traced("max", {{a, b}}, [axis](any x) { return any(max(x, {.axes = {axis}})); });
+    case 8:
+      return traced("argmax", {{a, b}}, [axis](any x) { return tensor<i64, any_shape>(argmax(x, {.axis = axis})); });
+    case 9:
+      return traced("prod", {{a, b}}, [axis](any x) { return any(prod(x, {.axes = {axis}})); });
+    case 10:
+      return traced("centred, divided", {{a, b}}, [axis](any x) {
+        const any m = x - any(max(x, {.axes = {axis}, .keep = true}));
+        return any(m * any(sum(m, {.axes = {axis}, .keep = true})));
+      });
+    default:
+      return traced("a sum beside its operand", {{a, b, c}},
+                    [](any x) { return any(x + any(sum(x, {.axes = {1}, .keep = true}))); });
+  }
+}
+
+scheduling::step make_step(random_source& r, const scheduling::nest& n) {
+  const char* names[] = {"split", "split", "fuse", "reorder", "reorder", "tile", "vectorize", "unroll", "parallel"};
+  scheduling::step s{.kernel = n.kernel, .primitive = names[r() % std::size(names)], .loops = {}};
+  const auto any_loop = [&]() -> int {
+    // Now and then one that there is no more, or never was.
+    if (r() % 24 == 0) return static_cast<int>(between(r, -1, static_cast<std::int64_t>(n.loops.size())));
+    return n.order[r() % n.order.size()];
+  };
+  const auto factor = [&] { return r() % 16 == 0 ? between(r, -1, 0) : between(r, 1, 7); };
+  if (s.primitive == "fuse") {
+    const std::size_t at = r() % n.order.size();
+    s.loops = {n.order[at], r() % 8 && at + 1 < n.order.size() ? n.order[at + 1] : any_loop()};
+  } else if (s.primitive == "reorder") {
+    const auto count = between(r, 1, static_cast<std::int64_t>(n.order.size()));
+    if (r() % 8) {
+      s.loops = n.order;
+      std::shuffle(s.loops.begin(), s.loops.end(), r);
+      s.loops.resize(static_cast<std::size_t>(count));
+    } else {
+      for (std::int64_t i = 0; i < count; ++i) s.loops.push_back(any_loop());
+    }
+  } else {
+    s.loops = {any_loop()};
+    if (s.primitive == "tile") s.loops.push_back(any_loop());
+    if (s.primitive == "parallel" && r() % 2) s.loops = {n.order[0]};
+  }
+  if (s.primitive == "split" || s.primitive == "tile") {
+    for (std::size_t i = 0; i < s.loops.size(); ++i) s.numbers.push_back(factor());
+    s.tail = static_cast<tail>(r() % 8 < 5 ? 0 : r() % 3);
+  }
+  if (s.primitive == "vectorize") s.numbers = {std::int64_t{1} << between(r, 0, 5)};
+  if (s.primitive == "vectorize" && r() % 16 == 0) s.numbers = {3};
+  return s;
+}
+
+std::int64_t count_of(const ir::buffer& b) {
+  std::int64_t n = 1;
+  for (ir::expr_ref e : b.extents) n *= e->payload;
+  return n;
+}
+
+// The parameters' memory: inputs of small whole numbers, so that every order of summation gives the same; results
+// unset.
+struct memory_of {
+  std::vector<std::unique_ptr<test::guarded>> all;
+  std::vector<void*> data;
+  memory_of(const ir::kernel& k, std::uint64_t seed) {
+    random_source r(seed);
+    constexpr double values[] = {-1, 1, 2, -2, 1};
+    for (int i = 0; i < k.parameters(); ++i) {
+      const ir::buffer& b = k.buffers[static_cast<std::size_t>(i)];
+      all.push_back(std::make_unique<test::guarded>(b.type, count_of(b)));
+      data.push_back(all.back()->data());
+      if (b.written)
+        all.back()->fill_bytes(0x5a);
+      else
+        for (std::int64_t e = 0; e < count_of(b); ++e) all.back()->set(e, values[r() % std::size(values)]);
+    }
+  }
+  bool same(const memory_of& o, std::string& why) const {
+    for (std::size_t i = 0; i < all.size(); ++i)
+      for (std::int64_t e = 0; e < all[i]->size(); ++e)
+        if (!test::same_value(all[i]->type(), all[i]->bits(e), o.all[i]->bits(e)) &&
+            !test::both_zero(all[i]->type(), all[i]->bits(e), o.all[i]->bits(e))) {
+          why = "element " + std::to_string(e) + " of buffer " + std::to_string(i) + " is " +
+                std::to_string(o.all[i]->get(e)) + ", not " + std::to_string(all[i]->get(e));
+          return false;
+        }
+    return true;
+  }
+};
+
+std::int64_t trips(const ir::kernel& k) {
+  std::int64_t n = 1;
+  ir::visit(k.body, [&](const ir::stmt& s) {
+    if (const auto* l = std::get_if<ir::loop>(&s.v); l && l->kind == ir::loop_kind::parallel) n = l->end->payload;
+  });
+  return n;
+}
+
+void run_code(const ir::kernel& k, const codegen::machine& m, memory_of& memory, random_source& r) {
+  const auto code = runtime::load_image(codegen::llvm().compile(k, m, {}));
+  const std::int64_t bytes = k.scratch_offsets().back()->payload, end = trips(k);
+  std::vector<std::byte> scratch(static_cast<std::size_t>(bytes) + 64);
+  auto* at = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(scratch.data()) + 63) / 64 * 64);
+  // In parts, the later ones first: trips of a parallel loop run in any order.
+  std::vector<std::int64_t> cuts{0, end};
+  for (int i = 0; i < 2; ++i) cuts.push_back(between(r, 0, end));
+  std::ranges::sort(cuts);
+  for (std::size_t i = cuts.size() - 1; i-- > 0;) {
+    if (cuts[i] == cuts[i + 1] && end > 0) continue;
+    const runtime::kernel_call call{memory.data.data(),   nullptr, cuts[i], cuts[i + 1], at,
+                                    &runtime::host_table, nullptr};
+    if (code->entry(&call) != 0) throw std::runtime_error("the kernel failed");
+  }
+}
+
+struct counts {
+  int taken = 0, refused = 0;
+};
+
+void check(std::uint64_t seed, const std::vector<codegen::machine>& machines, counts& total) {
+  random_source r(seed);
+  const problem p = [&] {
+    switch (r() % 5) {
+      case 0:
+        return make_problem<i32>(r);
+      case 1:
+        return make_problem<f64>(r);
+      case 2:
+        return make_problem<bf16>(r);
+      default:
+        return make_problem<f32>(r);
+    }
+  }();
+  const compile_settings settings(compile_options{.target = "llvm", .cache = false});
+  const ir::graph prepared = prepare(p.graph, settings);
+  std::vector<ir::value_type> types;
+  for (std::size_t i = 0; i < p.extents.size(); ++i) types.push_back({p.graph.inputs[i]->type.element, p.extents[i]});
+  const auto lowered = [&] { return lower_all(prepared, types, settings); };
+
+  const std::size_t kernels = lowered().size();
+  for (std::size_t which = 0; which < kernels; ++which) {
+    ir::computation plain = std::move(lowered()[which]);
+    const scheduling::nest first = scheduling::make_nest(plain, "k");
+    scheduling::build_nest(plain, first, false);
+    ir::verify(plain.kernel);
+    memory_of expected(plain.kernel, seed);
+    test::interpret(plain.kernel, expected.data, {});
+
+    // The nest is checked as it grows: some steps, then again.
+    scheduling::nest n = first;
+    scheduling::record record;
+    const std::int64_t steps = between(r, 1, 10);
+    for (std::int64_t i = 0; i < steps; ++i) {
+      const scheduling::step s = make_step(r, n);
+      const std::string before = to_string(n);
+      try {
+        apply(n, s);
+        record.steps.push_back(s);
+        ++total.taken;
+      } catch (const schedule_error& e) {
+        ++total.refused;
+        if (to_string(n) != before)
+          throw std::runtime_error("a refused step changed the nest:\n" + before + to_string(n));
+      }
+    }
+    const scheduling::record read = scheduling::parse_record(scheduling::to_json(record));
+    if (read.steps != record.steps) throw std::runtime_error("the record reads back as another one");
+
+    ir::computation c = std::move(lowered()[which]);
+    scheduling::nest again = scheduling::make_nest(c, "k");
+    replay(again, read);
+    const std::string text = p.text + "\n" + to_string(again) + scheduling::to_json(record);
+    if (to_string(again) != to_string(n)) throw std::runtime_error("the replayed nest is another one:\n" + text);
+    const bool fused = r() % 2;
+    std::string why;
+    try {
+      scheduling::build_nest(c, again, fused);
+      ir::verify(c.kernel);
+      memory_of interpreted(c.kernel, seed);
+      test::interpret(c.kernel, interpreted.data, {});
+      if (!expected.same(interpreted, why)) throw std::runtime_error("interpreted: " + why);
+      const codegen::machine& m = machines[r() % machines.size()];
+      ir::expand_math(c.kernel, m.fma);
+      ir::verify(c.kernel);
+      memory_of compiled(c.kernel, seed);
+      run_code(c.kernel, m, compiled, r);
+      if (!expected.same(compiled, why)) throw std::runtime_error("compiled for " + m.cpu + ": " + why);
+    } catch (const std::exception& e) {
+      throw std::runtime_error(std::string(e.what()) + "\n" + text + "\n" + to_string(c.kernel));
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::uint64_t from = 0, to = 400;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string word = argv[i];
+    if (word == "--from")
+      from = std::strtoull(argv[i + 1], nullptr, 10);
+    else if (word == "--to")
+      to = std::strtoull(argv[i + 1], nullptr, 10);
+    else
+      return std::fprintf(stderr, "%s: not understood\n", word.c_str()), 2;
+  }
+  const std::vector<codegen::machine> machines = test::machines();
+  int failures = 0;
+  counts total;
+  for (std::uint64_t seed = from; seed < to; ++seed) {
+    try {
+      check(seed, machines, total);
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "seed %lu: %s\n", static_cast<unsigned long>(seed), e.what());
+      ++failures;
+    }
+    if ((seed + 1 - from) % 500 == 0) {
+      std::printf("%lu seeds, %d failures\n", static_cast<unsigned long>(seed + 1 - from), failures);
+      std::fflush(stdout);
+    }
+  }
+  std::printf("seeds %lu to %lu: %d failures; %d steps taken, %d refused\n", static_cast<unsigned long>(from),
+              static_cast<unsigned long>(to), failures, total.taken, total.refused);
+  return failures != 0 || total.taken == 0 || total.refused == 0;
+}
