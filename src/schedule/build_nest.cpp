@@ -204,7 +204,8 @@ class builder {
     const auto r = static_cast<std::size_t>(i.id);
     const expr_ref e = reduces_[r];
     std::vector<int> over = i.over;
-    std::ranges::stable_partition(over, [&](int id) { return loop_of(id).kind != loop_kind::vectorized; });
+    const auto lanes = std::ranges::find(over, loop_kind::vectorized, [&](int id) { return loop_of(id).kind; });
+    if (lanes != over.end()) std::rotate(lanes, lanes + 1, over.end());
     std::vector<expr_ref> extents;
     accumulator acc;
     double bytes = size_of(i64);

@@ -46,7 +46,7 @@ problem make_problem(random_source& r) {
   const std::int64_t a = small(), b = small(), c = small(), d = between(r, 1, 4);
   const bool last = r() % 2;
   const int axis = last ? -1 : 0;
-  switch (r() % 12) {
+  switch (r() % 13) {
     case 0:
       return traced("matmul", {{a, b}, {b, c}}, [](any x, any y) { return any(matmul(x, y)); });
     case 1:
@@ -80,6 +80,11 @@ problem make_problem(random_source& r) {
       return traced("centred, divided", {{a, b}}, [axis](any x) {
         const any m = x - any(max(x, {.axes = {axis}, .keep = true}));
         return any(m * any(sum(m, {.axes = {axis}, .keep = true})));
+      });
+    case 11:
+      return traced("a reduction in a reduction", {{4, 5, 6}}, [](tensor<D, shape<4, 5, 6>> x) {
+        const auto [i, j, k] = axes<"i, j, k">();
+        return compute(i)[sum(j)(max(k)(x(i, j, k)))];
       });
     default:
       return traced("a sum beside its operand", {{a, b, c}},
