@@ -64,11 +64,9 @@ struct any_schedule::state {
   }
 };
 
-any_schedule::any_schedule(const any_schedule& o) : state_(o.state_ ? new state(*o.state_) : nullptr) {}
-any_schedule::any_schedule(any_schedule&& o) noexcept : state_(o.state_) { o.state_ = nullptr; }
-any_schedule& any_schedule::operator=(const any_schedule& o) { return *this = any_schedule(o); }
-any_schedule& any_schedule::operator=(any_schedule&& o) noexcept {
-  std::swap(state_, o.state_);
+any_schedule::any_schedule(const any_schedule& o) : state_(new state(*o.state_)) {}
+any_schedule& any_schedule::operator=(const any_schedule& o) {
+  *state_ = state(*o.state_);
   return *this;
 }
 any_schedule::~any_schedule() { delete state_; }

@@ -16,7 +16,7 @@ using namespace ir;
 namespace {
 
 // Copies of the innermost statement: code generation takes time in proportion to them.
-constexpr std::int64_t most_copies = 1024;
+constexpr std::int64_t most_copies = 256;
 // What fits into registers or on the stack (the verifier's limit).
 constexpr std::int64_t local_bytes = 4096;
 
@@ -266,6 +266,13 @@ class checker {
       if (n_.reductions[inner].inside == r) add_rank(static_cast<int>(inner), ranks);
   }
 
+  // Of a loop's body in its code: a few vectors stand one after the other, more are a loop and its end.
+  static std::int64_t copies_of(const nest::loop& l) {
+    if (l.kind == loop_kind::unrolled) return std::max<std::int64_t>(l.extent, 1);
+    if (l.kind != loop_kind::vectorized) return 1;
+    const std::int64_t vectors = (l.extent + l.width - 1) / l.width;
+    return vectors <= 5 ? std::max<std::int64_t>(vectors, 1) : 2;
+  }
   // `vector`: the vectorized loop around.
   void walk(const std::vector<item>& list, int vector, std::int64_t copies) {
     for (const item& i : list) {
@@ -279,12 +286,10 @@ class checker {
           refuse(i.id, fmt::format("{} and, inside of it, {} would both be vectorized", loop(vector).name, l.name));
         inside = i.id;
       }
-      if (l.kind == loop_kind::unrolled) {
-        times *= std::max<std::int64_t>(l.extent, 1);
-        if (times > most_copies)
-          refuse(i.id, fmt::format("there would be {} copies of the innermost statement; {} are allowed", times,
-                                   most_copies));
-      }
+      times *= copies_of(l);
+      if (times > most_copies && copies_of(l) > 1)
+        refuse(i.id,
+               fmt::format("there would be {} copies of the innermost statement; {} are allowed", times, most_copies));
       walk(i.body, inside, std::min(times, most_copies));
     }
   }

@@ -31,13 +31,12 @@ enum class tail : unsigned char {
 class any_schedule {
  public:
   any_schedule(const any_schedule&);
-  any_schedule(any_schedule&&) noexcept;
   any_schedule& operator=(const any_schedule&);
-  any_schedule& operator=(any_schedule&&) noexcept;
   ~any_schedule();
 
-  /// The loops of the kernel that holds the operator `name`, outermost first, reductions last: as many as there are.
-  /// schedule_error lists the kernels or the loops when there is no such kernel, several, or another number of loops.
+  /// The loops of the kernel called `name` (as `print` shows it) or that holds the operator `name`, outermost first,
+  /// reductions last: as many as there are. schedule_error lists the kernels or the loops when there is no such kernel,
+  /// several, or another number of loops.
   template <std::size_t N>
   std::array<loop_handle, N> loops(std::string_view name) const {
     std::array<loop_handle, N> r;
