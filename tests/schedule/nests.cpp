@@ -1,6 +1,6 @@
 // Random nests, random steps, legal and illegal: what is left computes what the plain loops do, by the interpreter and
 // as machine code, in any parts; what is refused changes nothing.
-//   test_schedule_nests [--from SEED] [--to SEED]
+//   test_schedule_nests [--from SEED] [--to SEED] [--show yes]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -193,7 +193,7 @@ struct counts {
   int taken = 0, refused = 0;
 };
 
-void check(std::uint64_t seed, const std::vector<codegen::machine>& machines, counts& total) {
+void check(std::uint64_t seed, const std::vector<codegen::machine>& machines, bool show, counts& total) {
   random_source r(seed);
   const problem p = [&] {
     switch (r() % 5) {
@@ -259,6 +259,7 @@ void check(std::uint64_t seed, const std::vector<codegen::machine>& machines, co
       ir::expand_math(c.kernel, m.fma);
       ir::verify(c.kernel);
       memory_of compiled(c.kernel, seed);
+      if (show) std::fprintf(stderr, "%s\n%s\n%s\n", text.c_str(), m.cpu.c_str(), to_string(c.kernel).c_str());
       run_code(c.kernel, m, compiled, r);
       if (!expected.same(compiled, why)) throw std::runtime_error("compiled for " + m.cpu + ": " + why);
     } catch (const std::exception& e) {
@@ -271,12 +272,15 @@ void check(std::uint64_t seed, const std::vector<codegen::machine>& machines, co
 
 int main(int argc, char** argv) {
   std::uint64_t from = 0, to = 400;
+  bool show = false;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string word = argv[i];
     if (word == "--from")
       from = std::strtoull(argv[i + 1], nullptr, 10);
     else if (word == "--to")
       to = std::strtoull(argv[i + 1], nullptr, 10);
+    else if (word == "--show")
+      show = std::strcmp(argv[i + 1], "yes") == 0;
     else
       return std::fprintf(stderr, "%s: not understood\n", word.c_str()), 2;
   }
@@ -285,7 +289,7 @@ int main(int argc, char** argv) {
   counts total;
   for (std::uint64_t seed = from; seed < to; ++seed) {
     try {
-      check(seed, machines, total);
+      check(seed, machines, show, total);
     } catch (const std::exception& e) {
       std::fprintf(stderr, "seed %lu: %s\n", static_cast<unsigned long>(seed), e.what());
       ++failures;
