@@ -100,7 +100,7 @@ TEST_CASE("plain loops of what a call computes") {
   auto softmax_rows = jit([](tensor<f32, shape<dyn, 64>> x) { return softmax(x); }, uncached());
   schedule s = softmax_rows.schedule({{7, 64}});
   CHECK(to_string(s) + "\n" == text_of(R"(
-max_sub_exp_sum_div(x0 f32[7,64]) -> y f32[7,64]
+max_sub_exp_sum_reciprocal_mul(x0 f32[7,64]) -> y f32[7,64]
   for i0 in [0, 7)
     acc0 = start of max
     for i2 in [0, 64)
@@ -109,7 +109,7 @@ max_sub_exp_sum_div(x0 f32[7,64]) -> y f32[7,64]
     for i3 in [0, 64)
       acc1 sum= exp(x0[i0, i3] - acc0)
     for i1 in [0, 64)
-      y[i0, i1] = exp(x0[i0, i1] - acc0) / acc1
+      y[i0, i1] = exp(x0[i0, i1] - acc0) * reciprocal(acc1)
 )"));
   // Reductions come last, whatever the place where they run.
   auto [row, column, largest, total] = s.loops<4>("max");

@@ -169,6 +169,19 @@ void emitter::write_scalar(std::int64_t buffer, value p, value v, value mask) {
   tag(b_.CreateAlignedStore(a_->to_memory(d, v), p, llvm::Align(static_cast<unsigned>(size_of(d)))), buffer);
 }
 
+/// Lanes [first, first + count) of a vector.
+emitter::value emitter::lanes_from(value v, int first, int count) {
+  llvm::SmallVector<int, 64> order;
+  for (int i = 0; i < count; ++i) order.push_back(first + i);
+  return b_.CreateShuffleVector(v, order);
+}
+/// Of a vector of many registers, in which masked memory is accessed a register at a time: LLVM 19 loses the mask of a
+/// part that is off as a whole.
+int emitter::masked_part(dtype d, int width) const {
+  const int natural = machine_.vector_bits / 8 / size_of(d);
+  return width > natural && width % natural == 0 ? natural : width;
+}
+
 emitter::value emitter::read_contiguous(std::int64_t buffer, value p, value mask, int width) {
   const dtype d = kernel_.buffers[static_cast<std::size_t>(buffer)].type;
   const llvm::Align align(static_cast<unsigned>(size_of(d)));
@@ -179,9 +192,23 @@ emitter::value emitter::read_contiguous(std::int64_t buffer, value p, value mask
     return a_->from_memory(d, load);
   }
   if (masked_memory(d)) {
-    auto* load = b_.CreateMaskedLoad(t, p, align, mask, llvm::Constant::getNullValue(t));
-    tag(load, buffer);
-    return a_->from_memory(d, load);
+    const int part = masked_part(d, width);
+    llvm::Type* element = a_->memory_type(d, part);
+    value all = nullptr;
+    for (int first = 0; first < width; first += part) {
+      value q = first == 0 ? p : b_.CreateGEP(a_->memory_type(d), p, index_number(first));
+      value m = part == width ? mask : lanes_from(mask, first, part);
+      auto* load = b_.CreateMaskedLoad(element, q, align, m, llvm::Constant::getNullValue(element));
+      tag(load, buffer);
+      if (part == width) return a_->from_memory(d, load);
+      // Its lanes take their places among those of all.
+      llvm::SmallVector<int, 64> widened(static_cast<std::size_t>(width), -1), joined;
+      for (int i = 0; i < part; ++i) widened[static_cast<std::size_t>(first + i)] = i;
+      value wide = b_.CreateShuffleVector(load, widened);
+      for (int i = 0; i < width; ++i) joined.push_back(i >= first && i < first + part ? width + i : i);
+      all = all ? b_.CreateShuffleVector(all, wide, joined) : wide;
+    }
+    return a_->from_memory(d, all);
   }
   value v = llvm::PoisonValue::get(a_->type(d, width));
   for (int i = 0; i < width; ++i) {
@@ -196,7 +223,14 @@ void emitter::write_contiguous(std::int64_t buffer, value p, value v, value mask
   if (!mask) {
     tag(b_.CreateAlignedStore(a_->to_memory(d, v), p, align), buffer);
   } else if (masked_memory(d)) {
-    tag(b_.CreateMaskedStore(a_->to_memory(d, v), p, align, mask), buffer);
+    const int width = arithmetic::lanes_of(v), part = masked_part(d, width);
+    v = a_->to_memory(d, v);
+    for (int first = 0; first < width; first += part) {
+      value q = first == 0 ? p : b_.CreateGEP(a_->memory_type(d), p, index_number(first));
+      value x = part == width ? v : lanes_from(v, first, part),
+            m = part == width ? mask : lanes_from(mask, first, part);
+      tag(b_.CreateMaskedStore(x, q, align, m), buffer);
+    }
   } else {
     for (int i = 0; i < arithmetic::lanes_of(v); ++i) {
       value q = b_.CreateInBoundsGEP(a_->memory_type(d), p, index_number(i));

@@ -111,6 +111,8 @@ class emitter {
   value reversed(value v);
   value read_strided(std::int64_t buffer, value pointer, value mask, int width, int stride);
   bool masked_memory(dtype) const;
+  int masked_part(dtype, int width) const;
+  value lanes_from(value, int first, int count);
   value safe_to_read();
   value safe_to_write();
   void tag(llvm::Instruction*, std::int64_t buffer);
