@@ -277,7 +277,7 @@ matmul(x0 f32[5,7], x1 f32[6,5]) -> y f32[6,7]
   schedule t = rows.schedule();
   const auto [row, column, largest, total] = t.loops<4>("max");
   const std::string nest = R"(
-max_sub_exp_sum_div(x0 f32[4,8]) -> y f32[4,8]
+max_sub_exp_sum_reciprocal_mul(x0 f32[4,8]) -> y f32[4,8]
   for i0 in [0, 4)
     acc0 = start of max
     for i2 in [0, 8)
