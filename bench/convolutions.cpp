@@ -22,12 +22,10 @@ struct layer {
 /// The same from and to [n, h, w, c].
 struct channels_last {
   layer of;
-  auto operator()(images x) const {
-    return transpose(of(transpose(x, {.axes = {0, 3, 1, 2}})), {.axes = {0, 2, 3, 1}});
-  }
+  auto operator()(images x) const { return transpose(of(transpose(x, {0, 3, 1, 2})), {0, 2, 3, 1}); }
 };
 array<f32> last(const array<f32>& x) {
-  static auto move = jit([](images v) { return transpose(v, {.axes = {0, 2, 3, 1}}); });
+  static auto move = jit([](images v) { return transpose(v, {0, 2, 3, 1}); });
   return move(x);
 }
 

@@ -224,7 +224,7 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
       case form::alone:
         return convolution(v, weights);
       case form::last:
-        return transpose(convolution(transpose(v, {.axes = axes(to_first)}), weights), {.axes = axes(to_last)});
+        return transpose(convolution(transpose(v, axes(to_first)), weights), axes(to_last));
       case form::network:
         return second(maximum(convolution(v, weights), 0));
       case form::pooled:
@@ -238,7 +238,7 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
   };
   array<D> given = x;
   if (p.what == form::last)
-    given = jit([&](any v) -> any { return transpose(v, {.axes = axes(to_last)}); }, {.target = "native"})(x);
+    given = jit([&](any v) -> any { return transpose(v, axes(to_last)); }, {.target = "native"})(x);
   for (const std::string& target : targets) {
     std::vector<char> bits;
     for (const int threads : {1, 2, 3}) {
@@ -253,7 +253,7 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
         got = jit([&](any v, any weights) { return body(v, weights); }, options)(given, w);
       }
       if (p.what == form::last)
-        got = jit([&](any v) -> any { return transpose(v, {.axes = axes(to_first)}); }, {.target = "native"})(got);
+        got = jit([&](any v) -> any { return transpose(v, axes(to_first)); }, {.target = "native"})(got);
       const auto fail = [&](const std::string& what) {
         std::fprintf(stderr, "seed %lu: %s %s, %s, %d threads: %s\n", static_cast<unsigned long>(seed),
                      std::string(name(D)).c_str(), p.text().c_str(), target.c_str(), threads, what.c_str());
