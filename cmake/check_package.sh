@@ -1,7 +1,8 @@
 #!/bin/sh
 # A project of a user's builds and runs against tenon: check_package.sh KIND BUILD COMPILER TARGET
 # KIND is install (find_package on an installed prefix, moved after the install), tree (find_package on the build folder),
-# pkg-config, or subdirectory (add_subdirectory by FetchContent; unoptimised: it is compiled once more as a whole).
+# pkg-config, or subdirectory (add_subdirectory by FetchContent: compiled once more as a whole, with the flags of BUILD and
+# in a folder beside it, so that ccache knows most of it where CCACHE_BASEDIR is set).
 set -eu
 kind=$1
 build=$2
@@ -11,7 +12,8 @@ llvm=ON
 [ "$target" = llvm ] || llvm=OFF
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+consumer=$folder/consumer
+trap 'rm -rf "$folder" "$consumer"' EXIT
 unset LD_LIBRARY_PATH
 export TENON_CACHE_DIR="$folder/cache"
 fail() {
@@ -22,13 +24,13 @@ fail() {
 project() {
   source=$1
   shift
-  cmake -S "$root/tests/package/$source" -B "$folder/consumer" -G Ninja "-DCMAKE_CXX_COMPILER=$compiler" "$@" >/dev/null ||
+  cmake -S "$root/tests/package/$source" -B "$consumer" -G Ninja "-DCMAKE_CXX_COMPILER=$compiler" "$@" >/dev/null ||
     fail "the user's project does not configure"
-  cmake --build "$folder/consumer" -j 2 >"$folder/log" || {
+  cmake --build "$consumer" -j 2 >"$folder/log" || {
     cat "$folder/log" >&2
     fail "the user's project does not build"
   }
-  "$folder/consumer/consumer" "$target" || fail "the user's program fails"
+  "$consumer/consumer" "$target" || fail "the user's program fails"
 }
 
 install_moved() {
@@ -52,8 +54,10 @@ case $kind in
     "$folder/consumer" "$target" || fail "the user's program fails"
     ;;
   subdirectory)
-    project add_subdirectory "-DTENON_SOURCE=$root" "-DTENON_LLVM=$llvm" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O0 \
-      -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
+    consumer=$(mktemp -d "$(dirname "$build")/package.XXXXXX")
+    flags=$(sed -n 's/^CMAKE_CXX_FLAGS_RELEASE:[A-Z]*=//p' "$build/CMakeCache.txt")
+    project add_subdirectory "-DTENON_SOURCE=$root" "-DTENON_LLVM=$llvm" -DCMAKE_BUILD_TYPE=Release \
+      "-DCMAKE_CXX_FLAGS_RELEASE=$flags" -DCMAKE_COMPILE_WARNING_AS_ERROR=ON -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
     ;;
   *) fail "unknown kind" ;;
 esac

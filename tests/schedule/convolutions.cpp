@@ -12,6 +12,8 @@
 #include <tenon/tenon.hpp>
 #include <vector>
 
+#include "seeds.hpp"
+
 using namespace tenon;
 
 namespace {
@@ -284,32 +286,17 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint64_t from = 0, to = 50;
-  std::vector<std::string> targets;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string word = argv[i];
-    if (word == "--from")
-      from = std::strtoull(argv[i + 1], nullptr, 10);
-    else if (word == "--to")
-      to = std::strtoull(argv[i + 1], nullptr, 10);
-    else if (word == "--target")
-      targets.push_back(argv[i + 1]);
-    else
-      return std::fprintf(stderr, "%s: not understood\n", word.c_str()), 2;
-  }
-  if (targets.empty()) targets = {"llvm", "llvm -mcpu=x86-64-v2", "llvm -mcpu=x86-64-v3"};
-  int failures = 0;
-  for (std::uint64_t seed = from; seed < to; ++seed) {
-    std::mt19937_64 random(seed);
-    const problem p = make_problem(random);
-    const auto kind = random() % 8;
-    failures += !(kind == 0   ? check<f64>(p, random, targets, seed)
-                  : kind == 1 ? check<bf16>(p, random, targets, seed)
-                              : check<f32>(p, random, targets, seed));
-    if ((seed + 1 - from) % 500 == 0)
-      std::printf("%lu seeds, %d failures\n", static_cast<unsigned long>(seed + 1 - from), failures);
-  }
-  std::printf("seeds %lu to %lu: %d failures\n", static_cast<unsigned long>(from), static_cast<unsigned long>(to),
-              failures);
-  return failures != 0;
+  const test::seed_range seeds = test::read_seeds(argc, argv, {.to = 50});
+  return test::count_failures(seeds, [&](std::uint64_t seed) {
+           std::mt19937_64 random(seed);
+           const problem p = make_problem(random);
+           switch (random() % 8) {
+             case 0:
+               return check<f64>(p, random, seeds.targets, seed);
+             case 1:
+               return check<bf16>(p, random, seeds.targets, seed);
+             default:
+               return check<f32>(p, random, seeds.targets, seed);
+           }
+         }) != 0;
 }

@@ -18,6 +18,7 @@
 #include "pipeline.hpp"
 #include "schedule/build_nest.hpp"
 #include "schedule/steps.hpp"
+#include "seeds.hpp"
 
 using namespace tenon;
 
@@ -271,39 +272,13 @@ void check(std::uint64_t seed, const std::vector<codegen::machine>& machines, bo
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint64_t from = 0, to = 400;
-  bool show = false;
-  // Seeds that once failed; run where no others are asked for.
-  std::vector<std::uint64_t> seeds;
-  if (argc == 1) seeds = {4982, 16290};
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string word = argv[i];
-    if (word == "--from")
-      from = std::strtoull(argv[i + 1], nullptr, 10);
-    else if (word == "--to")
-      to = std::strtoull(argv[i + 1], nullptr, 10);
-    else if (word == "--show")
-      show = std::strcmp(argv[i + 1], "yes") == 0;
-    else
-      return std::fprintf(stderr, "%s: not understood\n", word.c_str()), 2;
-  }
+  const test::seed_range seeds = test::read_seeds(argc, argv, {.to = 400, .kept = {4982, 16290}});
   const std::vector<codegen::machine> machines = test::machines();
-  int failures = 0;
   counts total;
-  for (std::uint64_t seed = from; seed < to; ++seed) seeds.push_back(seed);
-  for (const std::uint64_t seed : seeds) {
-    try {
-      check(seed, machines, show, total);
-    } catch (const std::exception& e) {
-      std::fprintf(stderr, "seed %lu: %s\n", static_cast<unsigned long>(seed), e.what());
-      ++failures;
-    }
-    if ((seed + 1 - from) % 500 == 0) {
-      std::printf("%lu seeds, %d failures\n", static_cast<unsigned long>(seed + 1 - from), failures);
-      std::fflush(stdout);
-    }
-  }
-  std::printf("seeds %lu to %lu: %d failures; %d steps taken, %d refused\n", static_cast<unsigned long>(from),
-              static_cast<unsigned long>(to), failures, total.taken, total.refused);
+  const int failures = test::count_failures(seeds, [&](std::uint64_t seed) {
+    check(seed, machines, seeds.show, total);
+    return true;
+  });
+  std::printf("%d steps taken, %d refused\n", total.taken, total.refused);
   return failures != 0 || total.taken == 0 || total.refused == 0;
 }

@@ -12,6 +12,8 @@
 #include <tenon/tenon.hpp>
 #include <vector>
 
+#include "seeds.hpp"
+
 using namespace tenon;
 
 namespace {
@@ -186,34 +188,18 @@ bool check(const problem& p, const row_operator& op, std::mt19937_64& random, co
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint64_t from = 0, to = 60;
-  std::vector<std::string> targets;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string word = argv[i];
-    if (word == "--from")
-      from = std::strtoull(argv[i + 1], nullptr, 10);
-    else if (word == "--to")
-      to = std::strtoull(argv[i + 1], nullptr, 10);
-    else if (word == "--target")
-      targets.push_back(argv[i + 1]);
-    else
-      return std::fprintf(stderr, "%s: not understood\n", word.c_str()), 2;
-  }
-  if (targets.empty()) targets = {"llvm", "llvm -mcpu=x86-64-v2", "llvm -mcpu=x86-64-v3"};
+  const test::seed_range seeds = test::read_seeds(argc, argv, {.to = 60});
   const std::vector<row_operator> all = operators();
-  int failures = 0;
-  for (std::uint64_t seed = from; seed < to; ++seed) {
+  int failures = test::count_failures(seeds, [&](std::uint64_t seed) {
     std::mt19937_64 random(seed);
     const problem p = make_problem(random);
-    failures += !check(p, all[random() % all.size()], random, targets, seed);
-  }
+    return check(p, all[random() % all.size()], random, seeds.targets, seed);
+  });
   // Results that go past the caches, in rows that begin at any multiple of an element's size.
   for (const row_operator& op : all)
-    if (op.whole && from == 0) {
+    if (op.whole && seeds.from == 0) {
       std::mt19937_64 random(1);
-      failures += !check({{4099, 1031}, 1}, op, random, {targets[0]}, 0);
+      failures += !check({{4099, 1031}, 1}, op, random, {seeds.targets[0]}, 0);
     }
-  std::printf("seeds %lu to %lu: %d failures\n", static_cast<unsigned long>(from), static_cast<unsigned long>(to),
-              failures);
   return failures != 0;
 }
