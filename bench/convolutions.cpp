@@ -1,6 +1,7 @@
 // Convolutions beside oneDNN (speed.md): weights bound as constants; data with channels last on our side, as they lie
-// inside a network ("NCHW": the same with data in that order), in oneDNN's own formats, reorders untimed, on theirs.
-// bench_convolutions [--threads N] [--only NAME]; bench/report.py makes the table.
+// inside a network ("NCHW": the same with data in that order; "tenon direct": without Winograd's method), in oneDNN's
+// own formats, reorders untimed, on theirs. bench_convolutions [--threads N] [--only NAME]; bench/report.py makes the
+// table.
 #include <cmath>
 #include <tenon/tenon.hpp>
 
@@ -43,9 +44,13 @@ void run(const shape_line& s, const arguments& given) {
                  .groups = static_cast<int>(c.groups)}};
   auto f = build(l, signature<images>{}, {.target = given.target(), .params = param_set().set("w", w)});
   auto g = build(channels_last{l}, signature<images>{}, {.target = given.target(), .params = param_set().set("w", w)});
+  auto d = build(channels_last{l}, signature<images>{},
+                 {.target = given.target(), .params = param_set().set("w", w), .context = {.disabled = {"winograd"}}});
   const array<f32> x_last = last(x);
   array<f32> ours_last = last(ours);
-  std::vector<side> sides{{"tenon", [&] { g.into(ours_last, x_last); }}, {"NCHW", [&] { f.into(ours, x); }}};
+  std::vector<side> sides{{"tenon", [&] { g.into(ours_last, x_last); }},
+                          {"tenon direct", [&] { d.into(ours_last, x_last); }},
+                          {"NCHW", [&] { f.into(ours, x); }}};
   const timed_convolution direct = onednn_convolution(c, x.data(), w.data(), theirs.data(), false),
                           winograd = onednn_convolution(c, x.data(), w.data(), theirs.data(), true);
   sides.push_back({"direct", direct.run});

@@ -50,8 +50,10 @@ constexpr graph_pass target_passes[] = {
     {"fold_constants", 1, [](const graph& g) { return fold_constants(g); }},
 };
 // Passes that are no graph to graph functions, but have a name that `disabled` and `required` take.
-constexpr std::string_view other_passes[] = {"fuse"};
+constexpr std::string_view other_passes[] = {"fuse", "winograd"};
 constexpr int fuse_level = 1;
+// Convolutions by transformed tiles are faster, but round more.
+constexpr int winograd_level = 3;
 
 bool is_known(std::string_view name) {
   for (const graph_pass& p : graph_passes)
@@ -274,6 +276,7 @@ class builder {
   }
   void llvm_steps() {
     codegen::machine_summary machine = codegen::summarize(settings_.target.cpu);
+    machine.model.winograd = enabled(settings_, "winograd", winograd_level);
     machine.model.threads = settings_.target.threads > 0 ? settings_.target.threads : runtime::default_threads();
     const std::string suffix = machine.key + "|" + codegen::identity();
     std::vector<wanted> kernels;
@@ -417,7 +420,7 @@ compile_settings::compile_settings(const compile_options& o)
       if (!is_known(n))
         throw argument_error(
             fmt::format("options: {} names no pass: '{}'; known: expand_library, simplify, fold_constants, "
-                        "legalize, fuse",
+                        "legalize, fuse, winograd",
                         list, n));
   };
   check(context.disabled, "disabled");

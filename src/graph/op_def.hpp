@@ -74,7 +74,7 @@ struct op_def {
   void (*program)(lower_program&, const void* attrs) = nullptr;
   /// library: the same value in other operators, one node a result.
   std::vector<node_ref> (*expand)(const void* attrs, std::span<const node_ref> operands, const loc&) = nullptr;
-  /// The same value in nodes that lower well (padding of its own, ...), or null when it is that already.
+  /// The same value in nodes that lower well, or null when it is that already.
   node_ref (*legalize)(const node&) = nullptr;
   /// The function for these operand types; null when the operator does not take them.
   native_fn (*native)(const void* attrs, detail::dtypes) = nullptr;

@@ -24,7 +24,8 @@ graph expand_library(const graph&);
 graph fold_constants(const graph&, std::int64_t max_bytes = std::int64_t{1} << 30);
 /// Identities: reshape of reshape, transposes that cancel or do nothing, casts to the same type, x + 0, x * 1.
 graph simplify(const graph&);
-/// Contractions get operands that the tile contraction can read: padding becomes a node of its own.
+/// Operators become what lowers well, where their plain definition does not: transposed convolutions become
+/// convolutions.
 graph legalize(const graph&);
 
 /// Throws compile_error that names the node and the broken invariant: operand counts, types as inferred, acyclic order,

@@ -131,6 +131,3 @@ struct override_of<ops::conv_op<Spatial>> {
 TENON_DEFINE(conv1d_op)
 TENON_DEFINE(conv2d_op)
 TENON_DEFINE(conv3d_op)
-TENON_DEFINE(conv_transpose1d_op)
-TENON_DEFINE(conv_transpose2d_op)
-TENON_DEFINE(conv_transpose3d_op)

@@ -196,18 +196,10 @@ bool asked(bool (*rule)(const typename Op::attrs&, detail::shapes), const node& 
   return rule(n.attributes<typename Op::attrs>(), {operands.data(), static_cast<int>(operands.size())});
 }
 
-/// The node as Op::legal writes it, for what Op::is_legal refuses.
+/// The same value in nodes that lower well: specialised, with a static member `of(const node&)` that answers null for
+/// what does already, where an operator has such a form (in its .cpp, before TENON_DEFINE).
 template <class Op>
-node_ref legal_node(const node& n) {
-  if (asked<Op>(Op::is_legal, n)) return {};
-  const auto& at = n.attributes<typename Op::attrs>();
-  return [&]<std::size_t... K>(std::index_sequence<K...>) {
-    std::vector<node_ref> r;
-    collect(r, Op::legal(at, any_tensor(n.operands[K])...));
-    place(r, n.operands, n.where);
-    return r.at(0);
-  }(std::make_index_sequence<static_cast<std::size_t>(Op::operands)>{});
-}
+struct legal_form;
 
 template <class Op>
 constexpr op_def make_definition() {
@@ -227,7 +219,7 @@ constexpr op_def make_definition() {
     d.channels_last = [](const node& n) { return asked<Op>(Op::prefers_channels_last, n); };
   if constexpr (requires(const A& at) { Op::source(at, 0, 0); })
     d.source = [](const void* at, int rank, int axis) { return Op::source(*static_cast<const A*>(at), rank, axis); };
-  if constexpr (requires { Op::is_legal; }) d.legalize = legal_node<Op>;
+  if constexpr (requires { legal_form<Op>::of; }) d.legalize = legal_form<Op>::of;
   if constexpr (requires { &Op::template program<lower_program>; }) {
     d.program = [](lower_program& p, const void* at) { Op::program(p, *static_cast<const A*>(at)); };
   } else if constexpr (Op::kind_of == std::string_view("library")) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "ops/leaf.hpp"
+#include "schedule/winograd.hpp"
 
 namespace tenon::scheduling {
 
@@ -51,12 +52,24 @@ local_pack pack_block(computation& c, const product& p, const panels& all, expr_
 bool is_constant_operand(const computation& c, const product& p) {
   const std::int64_t id = p.b.load->payload;
   if (c.parameters[static_cast<std::size_t>(id)].stored->op != &constant_definition()) return false;
-  for (std::size_t d = 0; d < p.b.axis.size(); ++d)  // one batch
-    if (static_cast<int>(d) != p.column && !p.b.axis[d]->is_constant(0)) return false;
+  if (!p.b.load->mask()->is_true()) return false;
+  for (std::size_t d = 0; d < p.b.axis.size(); ++d)
+    if (static_cast<int>(d) != p.column && static_cast<int>(d) != batch_axis(p) && !p.b.axis[d]->is_constant(0))
+      return false;
   const expr_ref roots[] = {c.value};
   for (expr_ref e : post_order(roots))
     if (e->is(expr_kind::load) && e->payload == id && e != p.b.load) return false;
   return true;
+}
+
+int batch_axis(const product& p) {
+  int found = -1;
+  for (std::size_t d = 0; d < p.b.axis.size(); ++d) {
+    if (static_cast<int>(d) == p.column || p.b.axis[d]->is_constant(0)) continue;
+    if (found >= 0) return -1;
+    found = static_cast<int>(d);
+  }
+  return found;
 }
 
 constant_packing pack_constant(computation& c, const product& p, const panels& all) {
@@ -75,6 +88,12 @@ constant_packing pack_constant(computation& c, const product& p, const panels& a
   for (int i = 0; i < p.sum->loops(); ++i) zeros.emplace_back(p.sum->loop_variable(i), a.index(0));
   made.offset = c.at_call(a.substitute(linear_index(a, b, p.b.load->indices()), zeros));
   std::vector<expr_ref> extents{all.count};
+  if (const int d = batch_axis(p); d >= 0) {
+    const auto batch = static_cast<std::size_t>(d);
+    made.batches = c.axes[batch].size;
+    made.batch_stride = c.at_call(p.b.axis[batch]);
+    extents.insert(extents.begin(), c.axes[batch].extent);
+  }
   for (int i : p.order) {
     made.reduction.emplace_back(c.at_call(p.sum->loop_extent(i)),
                                 c.at_call(p.b.reduction[static_cast<std::size_t>(i)]));
@@ -86,9 +105,11 @@ constant_packing pack_constant(computation& c, const product& p, const panels& a
   return made;
 }
 
-expr_ref packed_operand(computation& c, const product& p, std::int64_t buffer, expr_ref panel,
+expr_ref packed_operand(computation& c, const product& p, std::int64_t buffer, expr_ref batch, expr_ref panel,
                         const std::vector<expr_ref>& reduction, expr_ref column) {
-  std::vector<expr_ref> indices{panel};
+  std::vector<expr_ref> indices;
+  if (batch) indices.push_back(batch);
+  indices.push_back(panel);
   indices.insert(indices.end(), reduction.begin(), reduction.end());
   indices.push_back(column);
   expr_arena& a = c.kernel.make();
@@ -99,10 +120,64 @@ expr_ref packed_operand(computation& c, const product& p, std::int64_t buffer, e
 std::int64_t constant_packing::elements() const {
   std::int64_t n = (columns + width - 1) / width * width;
   for (const auto& [extent, stride] : reduction) n *= extent;
-  return n;
+  const int points = winograd_outputs ? winograd(winograd_outputs, winograd_taps).points() : 1;
+  return n * points * points * batches;
+}
+
+namespace {
+
+/// kernel . taps . kernel^T of each element, into a plane for each point.
+template <class T>
+void transform(const constant_packing& how, const T* from, T* to) {
+  const winograd w(how.winograd_outputs, winograd_taps);
+  const auto n = static_cast<std::size_t>(w.points());
+  const auto& [channels, channel_stride] = how.reduction.front();
+  const extent_t plane = channels * how.columns;
+  for (extent_t c = 0; c < channels; ++c)
+    for (extent_t o = 0; o < how.columns; ++o) {
+      const T* taps = from + how.offset + c * channel_stride + o * how.column_stride;
+      double half[8][winograd_taps]{};
+      for (std::size_t i = 0; i < n; ++i)
+        for (int x = 0; x < winograd_taps; ++x)
+          for (int y = 0; y < winograd_taps; ++y)
+            half[i][x] += w.kernel[i][y] * static_cast<double>(taps[y * how.tap_strides[0] + x * how.tap_strides[1]]);
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t j = 0; j < n; ++j) {
+          double sum = 0;
+          for (int x = 0; x < winograd_taps; ++x) sum += half[i][x] * w.kernel[j][x];
+          to[static_cast<extent_t>(i * n + j) * plane + c * how.columns + o] = static_cast<T>(sum);
+        }
+    }
+}
+
+}  // namespace
+
+void constant_packing::pack_batches(const void* from, void* to, int element_bytes) const {
+  constant_packing one = *this;
+  one.batches = 1;
+  for (extent_t i = 0; i < batches; ++i) {
+    one.pack(from, static_cast<std::byte*>(to) + i * one.elements() * element_bytes, element_bytes);
+    one.offset += batch_stride;
+  }
+}
+
+void constant_packing::pack_points(const void* from, void* to, int element_bytes) const {
+  constant_packing plain{.width = width, .columns = columns, .reduction = {{reduction.front().first, columns}}};
+  const std::int64_t points = elements() / plain.elements();
+  const std::int64_t plane = reduction.front().first * columns * element_bytes;
+  std::vector<std::byte> planes(static_cast<std::size_t>(points * plane));
+  if (element_bytes == 4)
+    transform(*this, static_cast<const float*>(from), reinterpret_cast<float*>(planes.data()));
+  else
+    transform(*this, static_cast<const double*>(from), reinterpret_cast<double*>(planes.data()));
+  for (std::int64_t p = 0; p < points; ++p)
+    plain.pack(planes.data() + p * plane, static_cast<std::byte*>(to) + p * plain.elements() * element_bytes,
+               element_bytes);
 }
 
 void constant_packing::pack(const void* from, void* to, int element_bytes) const {
+  if (batches > 1) return pack_batches(from, to, element_bytes);
+  if (winograd_outputs) return pack_points(from, to, element_bytes);
   const auto* source = static_cast<const std::byte*>(from) + offset * element_bytes;
   auto* out = static_cast<std::byte*>(to);
   const auto bytes = static_cast<std::size_t>(element_bytes);

@@ -30,11 +30,14 @@ local_pack pack_block(ir::computation&, const product&, const panels&, ir::expr_
 
 /// Whether b is a constant that nothing else in the kernel reads, so that it can be packed when the callable is built.
 bool is_constant_operand(const ir::computation&, const product&);
+/// The axis beside the columns that b changes along, as the weights of a grouped convolution do; -1: there is none, or
+/// there are several.
+int batch_axis(const product&);
 /// Makes the kernel read it from panels; the answer tells what has to be bound in its place.
 constant_packing pack_constant(ir::computation&, const product&, const panels&);
 
-/// b's operand of the contraction, read from packed panels.
-ir::expr_ref packed_operand(ir::computation&, const product&, std::int64_t buffer, ir::expr_ref panel,
-                            const std::vector<ir::expr_ref>& reduction, ir::expr_ref column);
+/// b's operand of the contraction, read from packed panels; `batch` is null where there is one batch.
+ir::expr_ref packed_operand(ir::computation&, const product&, std::int64_t buffer, ir::expr_ref batch,
+                            ir::expr_ref panel, const std::vector<ir::expr_ref>& reduction, ir::expr_ref column);
 
 }  // namespace tenon::scheduling

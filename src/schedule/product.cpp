@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "schedule/padded_block.hpp"
+
 namespace tenon::scheduling {
 
 using namespace ir;
@@ -9,7 +11,7 @@ namespace {
 
 class matcher {
  public:
-  explicit matcher(computation& c) : c_(c), a_(c.kernel.make()) {}
+  explicit matcher(computation& c) : c_(c) {}
 
   std::optional<product> match() {
     product p;
@@ -20,37 +22,20 @@ class matcher {
       p.sum = e;
     }
     if (!p.sum || !p.sum->body()->is(prim::mul)) return {};
-    for (const computation::axis& x : c_.axes)
-      if (x.variable->is(expr_kind::variable)) variables_.push_back(x.variable);
-    loops_ = p.sum->loops();
-    for (int i = 0; i < loops_; ++i) variables_.push_back(p.sum->loop_variable(i));
-    for (int i = 0; i < loops_; ++i) p.order.push_back(i);
+    for (int i = 0; i < p.sum->loops(); ++i) p.order.push_back(i);
     auto extent = [&](int i) { return std::pair(c_.at_call(p.sum->loop_extent(i)), i); };
     std::sort(p.order.begin(), p.order.end(), [&](int i, int j) { return extent(i) < extent(j); });
-    product::operand x, y;
-    if (!strides(p.sum->body()->operands[0], x) || !strides(p.sum->body()->operands[1], y)) return {};
+    const auto x = match_operand(c_, p.sum, p.sum->body()->operands[0]),
+               y = match_operand(c_, p.sum, p.sum->body()->operands[1]);
+    if (!x || !y) return {};
     for (const bool unit : {true, false}) {
       p.unit_columns = unit;
-      if (columns(p, x, y) || columns(p, y, x)) return p;
+      if (columns(p, *x, *y) || columns(p, *y, *x)) return p;
     }
     return {};
   }
 
  private:
-  bool strides(expr_ref value, product::operand& o) {
-    o.value = value;
-    o.load = value->is(prim::cast) ? value->operands[0] : value;
-    if (!o.load->is(expr_kind::load) || !o.load->mask()->is_true()) return false;
-    const buffer& from = c_.kernel.buffers[static_cast<std::size_t>(o.load->payload)];
-    const affine_form f = affine(a_, linear_index(a_, from, o.load->indices()), variables_);
-    if (!f.ok) return false;
-    std::size_t next = 0;
-    for (const computation::axis& x : c_.axes)
-      o.axis.push_back(x.variable->is(expr_kind::variable) ? f.coefficients[next++] : a_.index(0));
-    o.reduction.assign(f.coefficients.end() - loops_, f.coefficients.end());
-    return true;
-  }
-
   // A column axis: in `b` (with unit stride if it can be had) and not in `a`, dense in the result. Then a row axis: in
   // `a`, not in `b`.
   bool columns(product& p, const product::operand& a, const product::operand& b) {
@@ -63,10 +48,11 @@ class matcher {
       p.b = b;
       p.column = j;
       p.row = -1;
+      const bool whole = a.load->mask()->is_true();  // else the innermost: a block of windows is a few long rows
       for (int i = rank - 1; i >= 0; --i) {
         const auto r = static_cast<std::size_t>(i);
         if (i != j && c_.axes[r].size > 1 && !a.axis[r]->is_constant(0) && b.axis[r]->is_constant(0) &&
-            (p.row < 0 || c_.axes[r].size > c_.axes[static_cast<std::size_t>(p.row)].size))
+            (p.row < 0 || (whole && c_.axes[r].size > c_.axes[static_cast<std::size_t>(p.row)].size)))
           p.row = i;
       }
       return true;
@@ -82,13 +68,34 @@ class matcher {
   }
 
   computation& c_;
-  expr_arena& a_;
-  std::vector<expr_ref> variables_;
-  int loops_ = 0;
 };
 
 }  // namespace
 
+std::vector<expr_ref> variables_of(const computation& c, expr_ref sum) {
+  std::vector<expr_ref> all;
+  for (const computation::axis& x : c.axes)
+    if (x.variable->is(expr_kind::variable)) all.push_back(x.variable);
+  for (int i = 0; i < sum->loops(); ++i) all.push_back(sum->loop_variable(i));
+  return all;
+}
+
 std::optional<product> match_product(computation& c) { return matcher(c).match(); }
+
+std::optional<product::operand> match_operand(computation& c, expr_ref sum, expr_ref value) {
+  product::operand o;
+  o.value = value;
+  o.load = value->is(prim::cast) ? value->operands[0] : value;
+  const std::vector<expr_ref> variables = variables_of(c, sum);
+  if (!o.load->is(expr_kind::load) || !masked_by_border(c, o.load, variables)) return {};
+  const buffer& from = c.kernel.buffers[static_cast<std::size_t>(o.load->payload)];
+  const affine_form f = affine(c.kernel.make(), linear_index(c.kernel.make(), from, o.load->indices()), variables);
+  if (!f.ok) return {};
+  std::size_t next = 0;
+  for (const computation::axis& x : c.axes)
+    o.axis.push_back(x.variable->is(expr_kind::variable) ? f.coefficients[next++] : c.kernel.make().index(0));
+  o.reduction.assign(f.coefficients.end() - sum->loops(), f.coefficients.end());
+  return o;
+}
 
 }  // namespace tenon::scheduling

@@ -10,8 +10,8 @@ namespace tenon::scheduling {
 /// sum over the reduction of a * b: `a` is the same for all columns, `b` for all rows.
 struct product {
   struct operand {
-    ir::expr_ref value = nullptr;  ///< as it stands in the product: a load, or a cast of one
-    ir::expr_ref load = nullptr;
+    ir::expr_ref value = nullptr;               ///< as it stands in the product: a load, or a cast of one
+    ir::expr_ref load = nullptr;                ///< unmasked, or masked off exactly beyond the border of its buffer
     std::vector<ir::expr_ref> axis, reduction;  ///< strides in elements
   };
   ir::expr_ref sum = nullptr;
@@ -26,5 +26,9 @@ struct product {
 
 /// Nothing when the computation is no single sum of products of two loads with affine indices.
 std::optional<product> match_product(ir::computation&);
+/// The variables of the axes that have any, then those of the sum.
+std::vector<ir::expr_ref> variables_of(const ir::computation&, ir::expr_ref sum);
+/// `value` as an operand of the sum; nothing when it is no load with affine indices.
+std::optional<product::operand> match_operand(ir::computation&, ir::expr_ref sum, ir::expr_ref value);
 
 }  // namespace tenon::scheduling

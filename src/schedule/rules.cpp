@@ -4,6 +4,7 @@
 
 #include "schedule/build_nest.hpp"
 #include "schedule/merge_axes.hpp"
+#include "schedule/split_axes.hpp"
 #include "schedule/steps.hpp"
 
 namespace tenon::scheduling {
@@ -82,9 +83,13 @@ void complete(launch& l, const computation& c) {
 
 launch schedule_default(computation& c, const machine_model& m) {
   launch l;
-  if (c.value) merge_axes(c);
+  if (c.value) {
+    merge_axes(c);
+    split_axes(c);
+  }
   l.nanoseconds = nanoseconds(c, m);
-  if (c.value && !schedule_contraction(c, m, l) && !schedule_windows(c, m, l) && !schedule_transpose(c, m))
+  if (c.value && !schedule_winograd(c, m, l) && !schedule_contraction(c, m, l) && !schedule_windows(c, m, l) &&
+      !schedule_transpose(c, m))
     schedule_loops(c, m);
   complete(l, c);
   return l;

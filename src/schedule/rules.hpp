@@ -1,6 +1,7 @@
 // Default schedules: rules over what a computation is (a contraction, row reductions, a map), not templates per
 // operator.
 #pragma once
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <string>
@@ -20,6 +21,7 @@ struct machine_model {
   bool fma = false;                                        ///< a product and a sum, rounded once
   int threads = 1;                                         ///< that a call will use
   std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10;  ///< data caches of one core
+  bool winograd = true;  ///< whether convolutions may be made of transformed tiles, which round more
 };
 
 /// A constant operand that its kernel reads in panels, [panel][reduction...][width], made once when a callable is
@@ -29,9 +31,16 @@ struct constant_packing {
   int width = 0;
   extent_t columns = 0, column_stride = 1, offset = 0;     ///< of the constant as it is; strides in elements
   std::vector<std::pair<extent_t, extent_t>> reduction{};  ///< extent, stride
-  std::int64_t elements() const;                           ///< of the packed one
+  extent_t batches = 1, batch_stride = 0;                  ///< so many of them, one after the other
+  int winograd_outputs = 0;               ///< not 0: one such constant for each point, [point][panel]...
+  std::array<extent_t, 2> tap_strides{};  ///< of the 3 x 3 taps that the points are made of
+  std::int64_t elements() const;          ///< of the packed one
   void pack(const void* from, void* to, int element_bytes) const;
   friend auto operator<=>(const constant_packing&, const constant_packing&) = default;
+
+ private:
+  void pack_batches(const void* from, void* to, int element_bytes) const;
+  void pack_points(const void* from, void* to, int element_bytes) const;
 };
 
 /// What the caller needs to know of a scheduled kernel.
@@ -48,6 +57,7 @@ launch schedule_default(ir::computation&, const machine_model&);
 launch schedule_recorded(ir::computation&, const machine_model&, const record&, const std::string& label, bool fused);
 
 // The rules; each answers false when the computation is not of its kind.
+bool schedule_winograd(ir::computation&, const machine_model&, launch&);
 bool schedule_contraction(ir::computation&, const machine_model&, launch&);
 bool schedule_windows(ir::computation&, const machine_model&, launch&);
 bool schedule_transpose(ir::computation&, const machine_model&);

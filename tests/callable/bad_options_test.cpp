@@ -83,10 +83,11 @@ TEST_CASE("optimisation levels out of range and contradicting") {
 
 TEST_CASE("passes that do not exist") {
   CHECK(refusal<argument_error>(refused(compile_options{.context = {.disabled = {"fuse", "fues"}}})) ==
-        "options: disabled names no pass: 'fues'; known: expand_library, simplify, fold_constants, legalize, fuse");
-  CHECK(
-      refusal<argument_error>(refused(compile_options{.context = {.required = {"vectorise"}}})) ==
-      "options: required names no pass: 'vectorise'; known: expand_library, simplify, fold_constants, legalize, fuse");
+        "options: disabled names no pass: 'fues'; known: expand_library, simplify, fold_constants, legalize, fuse, "
+        "winograd");
+  CHECK(refusal<argument_error>(refused(compile_options{.context = {.required = {"vectorise"}}})) ==
+        "options: required names no pass: 'vectorise'; known: expand_library, simplify, fold_constants, legalize, "
+        "fuse, winograd");
 }
 
 TEST_CASE("stages to dump that do not exist") {

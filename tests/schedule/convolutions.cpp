@@ -1,6 +1,6 @@
-// Random convolutions of 1 to 3 spatial axes against plain loops: stride, padding on both sides, dilation, groups,
-// depthwise; alone, from and to channels last, and in small networks where layouts change inside; weights as arguments
-// and as constants; on each target; the same bits with 1, 2 and 3 threads.
+// Random convolutions of 1 to 3 spatial axes against plain loops, and transposed ones: stride, padding on both sides,
+// dilation, groups, depthwise; alone, from and to channels last, and in small networks where layouts change inside;
+// weights as arguments and as constants; on each target; the same bits with 1, 2 and 3 threads.
 //   test_schedule_convolutions [--from SEED] [--to SEED] [--target TEXT]...
 #include <algorithm>
 #include <cmath>
@@ -26,11 +26,13 @@ struct problem {
   long n = 1, in = 1, out = 1;  // channels
   long extent[3]{1, 1, 1}, kernel[3]{1, 1, 1};
   int stride[3]{1, 1, 1}, dilation[3]{1, 1, 1}, before[3]{}, after[3]{};
-  bool constant = true;
+  bool constant = true, transposed = false;
+  int more[3]{};  // transposed: elements added at the end
   form what = form::alone;
   std::string text() const {
-    std::string s = std::to_string(spatial) + "d " + form_names[static_cast<int>(what)] + " n" + std::to_string(n) +
-                    " c" + std::to_string(in) + " o" + std::to_string(out) + " groups " + std::to_string(groups);
+    std::string s = std::to_string(spatial) + "d " + (transposed ? "transposed " : "") +
+                    form_names[static_cast<int>(what)] + " n" + std::to_string(n) + " c" + std::to_string(in) + " o" +
+                    std::to_string(out) + " groups " + std::to_string(groups);
     for (int d = 0; d < spatial; ++d)
       s += " | " + std::to_string(extent[d]) + " k" + std::to_string(kernel[d]) + " s" + std::to_string(stride[d]) +
            " d" + std::to_string(dilation[d]) + " p" + std::to_string(before[d]) + "," + std::to_string(after[d]);
@@ -41,10 +43,25 @@ struct problem {
     for (int d = 0; d < spatial; ++d) r.v[r.size++] = v[d];
     return r;
   }
+  ints padding() const {
+    ints p = attribute(before);
+    for (int d = 0; d < spatial; ++d) p.v[p.size++] = after[d];
+    return p;
+  }
   conv2d_attrs attrs() const {
-    ints padding = attribute(before);
-    for (int d = 0; d < spatial; ++d) padding.v[padding.size++] = after[d];
-    return {.stride = attribute(stride), .padding = padding, .dilation = attribute(dilation), .groups = groups};
+    return {.stride = attribute(stride), .padding = padding(), .dilation = attribute(dilation), .groups = groups};
+  }
+  conv_transpose_attrs transposed_attrs() const {
+    return {.stride = attribute(stride),
+            .padding = padding(),
+            .dilation = attribute(dilation),
+            .groups = groups,
+            .output_padding = attribute(more)};
+  }
+  long result(int d) const {
+    const long reach = dilation[d] * (kernel[d] - 1) + 1, around = before[d] + after[d];
+    return transposed ? stride[d] * (extent[d] - 1) + reach + more[d] - around
+                      : (extent[d] + around - reach) / stride[d] + 1;
   }
 };
 
@@ -53,6 +70,9 @@ problem make_problem(std::mt19937_64& random) {
   problem p;
   p.spatial = random() % 5 == 0 ? (random() % 2 ? 1 : 3) : 2;
   p.what = p.spatial == 2 ? static_cast<form>(random() % 5) : static_cast<form>(random() % 2);
+  p.transposed = random() % 5 == 0;
+  // What transformed tiles are made for.
+  const bool filter = p.spatial == 2 && !p.transposed && random() % 4 == 0;
   const long most = p.spatial == 1 ? 80 : p.spatial == 2 ? 18 : 7;
   do {
     p.n = random() % 3 ? 1 : up_to(3);
@@ -63,6 +83,8 @@ problem make_problem(std::mt19937_64& random) {
       p.dilation[d] = random() % 3 ? 1 : static_cast<int>(up_to(3));
       p.before[d] = random() % 2 ? static_cast<int>(p.kernel[d] / 2) : static_cast<int>(random() % 4);
       p.after[d] = random() % 2 ? p.before[d] : static_cast<int>(random() % 4);
+      if (p.transposed && random() % 2) p.more[d] = static_cast<int>(random() % 3);
+      if (filter) p.kernel[d] = 3, p.stride[d] = p.dilation[d] = 1;
     }
     switch (random() % 3) {
       case 0:  // depthwise
@@ -79,9 +101,12 @@ problem make_problem(std::mt19937_64& random) {
         p.in = up_to(40);
         p.out = up_to(70);
     }
+    if (filter) p.groups = 1, p.in = 8 + up_to(60), p.out = 8 + up_to(100);
   } while ([&] {
     for (int d = 0; d < p.spatial; ++d)
-      if (p.dilation[d] * (p.kernel[d] - 1) + 1 > p.extent[d] + p.before[d] + p.after[d]) return true;
+      if (p.transposed ? p.result(d) < 1
+                       : p.dilation[d] * (p.kernel[d] - 1) + 1 > p.extent[d] + p.before[d] + p.after[d])
+        return true;
     return false;
   }());
   p.constant = random() % 4 != 0;
@@ -97,11 +122,38 @@ struct values {
   }
 };
 
+/// A transposed convolution adds each element times the taps to what they reach.
+values convolved_transposed(const problem& p, values& x, const std::vector<double>& w, bool magnitude) {
+  values r{p.n, p.out, {p.result(0), p.result(1), p.result(2)}, {}};
+  r.v.resize(static_cast<std::size_t>(r.n * r.c * r.e[0] * r.e[1] * r.e[2]));
+  const long each_in = p.in / p.groups, each_out = p.out / p.groups;
+  for (long i = 0; i < p.n; ++i)
+    for (long q = 0; q < p.in; ++q)
+      for (long o = 0; o < each_out; ++o)
+        for (long a = 0; a < x.e[0]; ++a)
+          for (long b = 0; b < x.e[1]; ++b)
+            for (long c = 0; c < x.e[2]; ++c) {
+              std::size_t tap = static_cast<std::size_t>((q * each_out + o) * p.kernel[0] * p.kernel[1] * p.kernel[2]);
+              for (long f = 0; f < p.kernel[0]; ++f)
+                for (long g = 0; g < p.kernel[1]; ++g)
+                  for (long h = 0; h < p.kernel[2]; ++h, ++tap) {
+                    const long at[3] = {a * p.stride[0] + f * p.dilation[0] - p.before[0],
+                                        b * p.stride[1] + g * p.dilation[1] - p.before[1],
+                                        c * p.stride[2] + h * p.dilation[2] - p.before[2]};
+                    if (at[0] < 0 || at[1] < 0 || at[2] < 0 || at[0] >= r.e[0] || at[1] >= r.e[1] || at[2] >= r.e[2])
+                      continue;
+                    const double term = x.at(i, q, a, b, c) * w[tap];
+                    r.at(i, q / each_in * each_out + o, at[0], at[1], at[2]) += magnitude ? std::abs(term) : term;
+                  }
+            }
+  return r;
+}
+
 /// The convolution, and with `magnitude` the sum of the absolute values of its terms.
 values convolved(const problem& p, values& x, const std::vector<double>& w, bool magnitude) {
+  if (p.transposed) return convolved_transposed(p, x, w, magnitude);
   values r{p.n, p.out, {}, {}};
-  for (int d = 0; d < 3; ++d)
-    r.e[d] = (x.e[d] + p.before[d] + p.after[d] - p.dilation[d] * (p.kernel[d] - 1) - 1) / p.stride[d] + 1;
+  for (int d = 0; d < 3; ++d) r.e[d] = p.result(d);
   r.v.resize(static_cast<std::size_t>(r.n * r.c * r.e[0] * r.e[1] * r.e[2]));
   const long each = p.in / p.groups;
   for (long i = 0; i < r.n; ++i)
@@ -153,7 +205,10 @@ template <dtype D>
 array<D> random_array(const std::vector<long>& extents, std::mt19937_64& random) {
   array<D> a = array<D>::zeros(extents);
   for (std::int64_t i = 0; i < a.size(); ++i)
-    a.data()[i] = static_cast<host_t<D>>(std::uniform_real_distribution<float>(-1, 1)(random));
+    if constexpr (is_integer(D))
+      a.data()[i] = static_cast<host_t<D>>(static_cast<int>(random() % 255) - 127);
+    else
+      a.data()[i] = static_cast<host_t<D>>(std::uniform_real_distribution<float>(-1, 1)(random));
   return a;
 }
 template <dtype D>
@@ -163,20 +218,27 @@ std::vector<double> doubles(const array<D>& a) {
   return r;
 }
 
-template <dtype D>
+template <dtype D, dtype R = D>
 bool check(const problem& p, std::mt19937_64& random, const std::vector<std::string>& targets, std::uint64_t seed) {
   using any = tensor<D, any_shape>;
+  using sums = tensor<R, any_shape>;
   const conv2d_attrs attrs = p.attrs();
+  const conv_transpose_attrs transposed = p.transposed_attrs();
   const auto convolution = [&](any x, any w) {
-    return p.spatial == 1   ? any(conv1d(x, w, attrs))
-           : p.spatial == 2 ? any(conv2d(x, w, attrs))
-                            : any(conv3d(x, w, attrs));
+    if (p.transposed)
+      return p.spatial == 1   ? sums(conv_transpose1d(x, w, transposed))
+             : p.spatial == 2 ? sums(conv_transpose2d(x, w, transposed))
+                              : sums(conv_transpose3d(x, w, transposed));
+    return p.spatial == 1   ? sums(conv1d(x, w, attrs))
+           : p.spatial == 2 ? sums(conv2d(x, w, attrs))
+                            : sums(conv3d(x, w, attrs));
   };
   std::vector<long> ex{p.n, p.in}, ew{p.out, p.in / p.groups};
+  if (p.transposed) ew = {p.in, p.out / p.groups};
   for (int d = 0; d < p.spatial; ++d) ex.push_back(p.extent[d]), ew.push_back(p.kernel[d]);
   const array<D> x = random_array<D>(ex, random), w = random_array<D>(ew, random);
   const long mixed = 1 + static_cast<long>(random() % 20);
-  const array<D> mix = random_array<D>({mixed, p.out, 1, 1}, random);
+  const array<R> mix = random_array<R>({mixed, p.out, 1, 1}, random);
 
   // In plain loops; spatial axes are the last ones, those that there are not have one element.
   problem q = p;
@@ -184,6 +246,8 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
   for (int d = 0; d < 3; ++d) {
     const int from = d - (3 - p.spatial);
     in.e[d] = from < 0 ? 1 : p.extent[from];
+    q.extent[d] = in.e[d];
+    q.more[d] = from < 0 ? 0 : p.more[from];
     q.kernel[d] = from < 0 ? 1 : p.kernel[from];
     q.stride[d] = from < 0 ? 1 : p.stride[from];
     q.dilation[d] = from < 0 ? 1 : p.dilation[from];
@@ -201,6 +265,7 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
     }
     problem one;
     one.n = p.n, one.in = p.out, one.out = mixed;
+    for (int d = 0; d < 3; ++d) one.extent[d] = want.e[d];
     std::vector<double> absolute = doubles(mix);
     want = convolved(one, want, absolute, false);
     size = convolved(one, size, absolute, true);
@@ -218,9 +283,9 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
     for (int d : v) r.v[r.size++] = d;
     return r;
   };
-  const auto body = [&](any v, any weights) -> any {
-    const auto second = [&](any y) {
-      return any(conv2d(y, as<D, any_shape>(param("mix", D, extents({mixed, p.out, 1, 1})))));
+  const auto body = [&](any v, any weights) -> sums {
+    const auto second = [&](sums y) {
+      return sums(conv2d(y, as<R, any_shape>(param("mix", R, extents({mixed, p.out, 1, 1})))));
     };
     switch (p.what) {
       case form::alone:
@@ -230,10 +295,10 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
       case form::network:
         return second(maximum(convolution(v, weights), 0));
       case form::pooled:
-        return second(max_pool(any(maximum(convolution(v, weights), 0)),
+        return second(max_pool(sums(maximum(convolution(v, weights), 0)),
                                {.window = {3, 3}, .stride = {2, 2}, .padding = {1, 1}}));
       default: {
-        const any y = convolution(v, weights);
+        const sums y = convolution(v, weights);
         return y + (y + 1);
       }
     }
@@ -247,7 +312,7 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
       compile_options options{.target = target + " -num-threads=" + std::to_string(threads), .cache = false};
       options.params = param_set();
       if (p.what == form::network || p.what == form::pooled) options.params.set("mix", mix);
-      array<D> got;
+      array<R> got;
       if (p.constant) {
         options.params.set("w", w);
         got = jit([&](any v) { return body(v, as<D, any_shape>(param("w", D, extents(ew)))); }, options)(given);
@@ -255,7 +320,7 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
         got = jit([&](any v, any weights) { return body(v, weights); }, options)(given, w);
       }
       if (p.what == form::last)
-        got = jit([&](any v) -> any { return transpose(v, axes(to_first)); }, {.target = "native"})(got);
+        got = jit([&](sums v) -> sums { return transpose(v, axes(to_first)); }, {.target = "native"})(got);
       const auto fail = [&](const std::string& what) {
         std::fprintf(stderr, "seed %lu: %s %s, %s, %d threads: %s\n", static_cast<unsigned long>(seed),
                      std::string(name(D)).c_str(), p.text().c_str(), target.c_str(), threads, what.c_str());
@@ -263,7 +328,12 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
       };
       if (static_cast<std::size_t>(got.size()) != want.v.size())
         return fail("a result of " + std::to_string(got.size()) + " elements, not " + std::to_string(want.v.size()));
-      const double sum_eps = D == f64 ? 0x1p-53 : 0x1p-24, store_eps = D == f64 ? 0x1p-53 : D == f32 ? 0x1p-24 : 0x1p-8;
+      const double sum_eps = is_integer(R) ? 0
+                             : D == f64    ? 0x1p-53
+                                           : 0x1p-24,
+                   store_eps = D == f64 || D == f32 || is_integer(R) ? sum_eps
+                               : D == f16                            ? 0x1p-11
+                                                                     : 0x1p-8;
       for (std::size_t i = 0; i < want.v.size(); ++i) {
         // Summation in any order, and a rounding of each stored value.
         const double allowed = ((terms + 8) * sum_eps + 4 * store_eps) * (size.v[i] + std::abs(want.v[i])) + 1e-7;
@@ -273,7 +343,7 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
                       std::to_string(want.v[i]));
       }
       const auto* data = reinterpret_cast<const char*>(got.data());
-      const std::vector<char> these(data, data + got.size() * size_of(D));
+      const std::vector<char> these(data, data + got.size() * size_of(R));
       if (threads == 1)
         bits = these;
       else if (bits != these)
@@ -286,15 +356,21 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
 }  // namespace
 
 int main(int argc, char** argv) {
-  const test::seed_range seeds = test::read_seeds(argc, argv, {.to = 50});
+  const test::seed_range seeds = test::read_seeds(argc, argv, {.to = 60});
   return test::count_failures(seeds, [&](std::uint64_t seed) {
            std::mt19937_64 random(seed);
-           const problem p = make_problem(random);
-           switch (random() % 8) {
+           problem p = make_problem(random);
+           const auto kind = random() % 10;
+           if (kind == 3 && p.what != form::last) p.what = form::alone;  // nothing follows sums of integers here
+           switch (kind) {
              case 0:
                return check<f64>(p, random, seeds.targets, seed);
              case 1:
                return check<bf16>(p, random, seeds.targets, seed);
+             case 2:
+               return check<f16>(p, random, seeds.targets, seed);
+             case 3:
+               return check<i8, i32>(p, random, seeds.targets, seed);
              default:
                return check<f32>(p, random, seeds.targets, seed);
            }

@@ -122,26 +122,7 @@ struct conv_op {
     r[1] = s[1][0];
     return r;
   }
-  /// Padding is made beside: then the sum is one of products of plain loads, a contraction. A depthwise convolution has
-  /// as much to do for its padding as for itself.
-  static constexpr bool is_legal(const attrs& at, shapes s) { return !has_padding(at.padding) || depthwise(at, s); }
-  /// One channel to each result channel.
-  static constexpr bool depthwise(const attrs& at, shapes s) {
-    return s[1][1] == 1 && at.groups > 1 && s[1][0] == at.groups;
-  }
-  static constexpr bool prefers_channels_last(const attrs& at, shapes s) { return at.groups == 1 || depthwise(at, s); }
-  template <class X>
-  static X legal(const attrs& at, const X& x, const X& w) {
-    pad_attrs around{.before = {0, 0}, .after = {0, 0}};
-    attrs plain = at;
-    plain.padding = {};
-    for (int d = 0; d < Spatial; ++d) {
-      around.before.v[around.before.size++] = padding_before(at.padding, d);
-      around.after.v[around.after.size++] = padding_after(at.padding, Spatial, d);
-    }
-    const loc here = std::source_location::current();
-    return detail::apply_dynamic<conv_op>(here, plain, detail::apply_dynamic<pad_op>(here, around, x), w);
-  }
+  static constexpr bool prefers_channels_last(const attrs&, shapes) { return true; }
   template <class C, class I>
   static auto compute(C& c, const attrs& at, const I& i) {
     I extents{c.extent(1, 1)};
