@@ -26,6 +26,7 @@
 #include "ops/leaf.hpp"
 #include "packed_constants.hpp"
 #include "runtime/thread_pool.hpp"
+#include "schedule/split_reductions.hpp"
 #include "tenon/ops/select_cast.hpp"
 
 namespace tenon {
@@ -200,8 +201,16 @@ class builder {
     if (fresh) out_->run.constants.push_back(c);
     return {runtime::slot::kind::constant, it->second, 0};
   }
+  // Space behind the plan's, for what only the kernels of one group use: those of the next group have it again.
+  runtime::slot spare(std::int64_t bytes) {
+    const runtime::slot s{runtime::slot::kind::workspace, 0, plan_.bytes + spare_begin_};
+    spare_begin_ += (bytes + 63) / 64 * 64;
+    spare_bytes_ = std::max(spare_bytes_, spare_begin_);
+    return s;
+  }
   // One slot for each result of a root with several; what nobody reads goes to space of its own.
   std::vector<runtime::slot> result_slots(const node& root) {
+    spare_begin_ = 0;
     if (root.more.empty()) return {slot_of(&root)};
     std::vector<runtime::slot> s;
     for (const node* p : result_nodes(root)) {
@@ -211,8 +220,7 @@ class builder {
       }
       const std::size_t i = s.size();
       const value_type& t = i == 0 ? root.type : root.more[i - 1];
-      s.push_back({runtime::slot::kind::workspace, 0, plan_.bytes + spare_bytes_});
-      spare_bytes_ += (t.shape.count() * size_of(t.element) + 63) / 64 * 64;
+      s.push_back(spare(t.shape.count() * size_of(t.element)));
     }
     return s;
   }
@@ -274,6 +282,38 @@ class builder {
     labels_.push_back(scheduling::label_of(c.kernel.name, labels_));
     return scheduling::schedule_recorded(c, machine.model, *settings_.schedule, labels_.back(), machine.fma);
   }
+  // Most groups are one kernel; long reductions are kernels of their own before it.
+  std::vector<computation> computations_of(const group& g, const scheduling::machine_model& m) {
+    if (!settings_.schedule) return scheduling::split_reductions([&] { return lower_group(g, map_axes::merged); }, m);
+    std::vector<computation> one;
+    one.push_back(lower_group(g, map_axes::each));
+    return one;
+  }
+  std::vector<runtime::slot> buffers_of(const computation& c, const scheduling::launch& l,
+                                        const std::vector<runtime::slot>& results_at,
+                                        std::unordered_map<int, runtime::slot>& temporaries) {
+    std::vector<const scheduling::constant_packing*> packing(c.parameters.size());
+    for (const scheduling::constant_packing& p : l.packed) packing[p.parameter] = &p;
+    std::vector<runtime::slot> slots;
+    std::size_t results = 0;
+    for (std::size_t i = 0; i < c.parameters.size(); ++i) {
+      const computation::parameter& p = c.parameters[i];
+      const buffer& b = c.kernel.buffers[i];
+      if (!p.stored) {
+        if (!temporaries.contains(p.temporary)) {
+          std::int64_t bytes = size_of(b.type);
+          for (expr_ref e : b.extents) bytes *= c.at_call(e);
+          temporaries.emplace(p.temporary, spare(bytes));
+        }
+        slots.push_back(temporaries.at(p.temporary));
+      } else if (b.written) {
+        slots.push_back(results_at[results++]);
+      } else {
+        slots.push_back(packing[i] ? packed_slot(*p.stored, *packing[i]) : slot_of(p.stored));
+      }
+    }
+    return slots;
+  }
   void llvm_steps() {
     codegen::machine_summary machine = codegen::summarize(settings_.target.cpu);
     machine.model.winograd = enabled(settings_, "winograd", winograd_level);
@@ -283,32 +323,27 @@ class builder {
     std::unordered_map<std::string, std::size_t> known;  // by structure
     for (const group& g : fusion_.groups) {
       if (is_empty(*g.root)) continue;
-      computation c = lower_group(g, settings_.schedule ? map_axes::each : map_axes::merged);
-      const scheduling::launch launch = schedule(c, machine);
-      runtime::step s;
       const std::vector<runtime::slot> results_at = result_slots(*g.root);
-      const std::size_t inputs = c.parameters.size() - results_at.size();
-      std::vector<const scheduling::constant_packing*> packing(inputs);
-      for (const scheduling::constant_packing& p : launch.packed) packing[p.parameter] = &p;
-      for (std::size_t i = 0; i < inputs; ++i) {
-        const node* stored = c.parameters[i].stored;
-        s.buffers.push_back(packing[i] ? packed_slot(*stored, *packing[i]) : slot_of(stored));
+      std::unordered_map<int, runtime::slot> temporaries;
+      for (computation& c : computations_of(g, machine.model)) {
+        const scheduling::launch launch = schedule(c, machine);
+        runtime::step s;
+        s.buffers = buffers_of(c, launch, results_at, temporaries);
+        s.values = c.symbol_values;
+        s.extent = launch.extent;
+        s.nanoseconds = launch.nanoseconds;
+        s.scratch = launch.scratch;
+        // The key is the structure: the readable name is no part of it.
+        const std::string name = std::exchange(c.kernel.name, "k");
+        const std::string text = to_string(c.kernel);
+        c.kernel.name = name;
+        dump(settings_, "loop", "schedule", to_string(c.kernel));
+        report(g, name, text, s);
+        const auto [it, fresh] = known.try_emplace(text, kernels.size());
+        if (fresh) kernels.push_back({std::move(c.kernel), detail::hash_text(text + suffix), {}, nullptr});
+        kernels[it->second].steps.push_back(out_->run.steps.size());
+        out_->run.steps.push_back(std::move(s));
       }
-      s.buffers.insert(s.buffers.end(), results_at.begin(), results_at.end());
-      s.values = c.symbol_values;
-      s.extent = launch.extent;
-      s.nanoseconds = launch.nanoseconds;
-      s.scratch = launch.scratch;
-      // The key is the structure: the readable name is no part of it.
-      const std::string name = std::exchange(c.kernel.name, "k");
-      const std::string text = to_string(c.kernel);
-      c.kernel.name = name;
-      dump(settings_, "loop", "schedule", to_string(c.kernel));
-      report(g, name, text, s);
-      const auto [it, fresh] = known.try_emplace(text, kernels.size());
-      if (fresh) kernels.push_back({std::move(c.kernel), detail::hash_text(text + suffix), {}, nullptr});
-      kernels[it->second].steps.push_back(out_->run.steps.size());
-      out_->run.steps.push_back(std::move(s));
     }
     obtain(kernels, machine);
     for (wanted& w : kernels)
@@ -388,7 +423,7 @@ class builder {
   const compile_settings& settings_;
   fusion fusion_;
   memory_plan plan_;
-  std::int64_t spare_bytes_ = 0;
+  std::int64_t spare_begin_ = 0, spare_bytes_ = 0;
   std::vector<node_ref> unused_;     // results that nobody reads still need a name in the kernel
   std::vector<std::string> labels_;  // of the kernels so far, for the user's schedule
   std::unordered_map<const node*, std::uint32_t> argument_, result_, constants_;

@@ -297,6 +297,8 @@ std::int64_t computation::at_call(expr_ref e) const {
       value[x] = symbol_values[static_cast<std::size_t>(x->payload)];
     } else if (x->is(expr_kind::constant)) {
       value[x] = x->payload;
+    } else if (x->is(expr_kind::variable)) {
+      value[x] = 0;
     } else {
       std::vector<std::int64_t> in;
       for (expr_ref o : x->operands) in.push_back(value.at(o));

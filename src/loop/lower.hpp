@@ -17,6 +17,7 @@ struct computation {
   struct parameter {
     const node* value;   ///< as the kernel sees it: its extents are the buffer's
     const node* stored;  ///< whose buffer it is
+    int temporary = -1;  ///< where both are null: what kernels of the group leave for later ones of it, by number
   };
 
   ir::kernel kernel;                        ///< buffers and symbols; a program's body too, else none yet
@@ -26,7 +27,7 @@ struct computation {
   expr_ref value = nullptr;  ///< in the stored type, `reduce` inside; null for programs
   std::int64_t output = 0;   ///< buffer
 
-  /// The number that an expression over symbols is at this call.
+  /// The number that an expression over symbols is at this call; of one that varies, what it is where loops begin.
   std::int64_t at_call(expr_ref) const;
 };
 

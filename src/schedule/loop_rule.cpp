@@ -1,6 +1,7 @@
 // Maps and reductions: each reduction at the outermost loop where all that it depends on is known, so that reductions
 // share the loops outside them; the unit-stride axis vectorised; the outer axes parallel.
 #include <algorithm>
+#include <bit>
 #include <string>
 #include <unordered_set>
 
@@ -17,8 +18,6 @@ namespace {
 constexpr std::int64_t block_elements = 16384;
 // Results of so many bytes are no longer in a cache when somebody reads them.
 constexpr std::int64_t streamed_from = 16 << 20;
-// Outer axes are made one parallel loop until it has this many trips; the rest stay plain loops, without divisions.
-constexpr std::int64_t enough_trips = 16;
 // Longer rows keep the processor busy one at a time.
 constexpr std::int64_t short_row = 2048;
 // Reduction loops of known size become straight code up to this many copies.
@@ -53,6 +52,7 @@ class nest {
     const int rank = static_cast<int>(axes_.size());
     const int outer = vector_axis_ ? rank - 1 : rank;
     if (rank == 0) return inside(0);
+    if (const int vectors = columns_at_once(); vectors > 1) return columns(vectors);
     if (outer == 0) return blocks();
     // No trip makes a reduction again that others share with it.
     int shared = outer;
@@ -82,6 +82,43 @@ class nest {
   }
 
  private:
+  // Vectors of columns that are worked on side by side where every reduction goes over what lies around them: one has
+  // nothing to do while its sum's last step ends, and reads too little of each line and page.
+  int columns_at_once() {
+    if (!vector_axis_ || reductions_.empty()) return 1;
+    for (expr_ref r : reductions_) {
+      std::int64_t copies = 1;
+      for (int i = 0; i < r->loops(); ++i) {
+        const expr_ref extent = r->loop_extent(i);
+        copies *= extent->is(expr_kind::constant) ? extent->payload : unrolled_at_most + 1;
+      }
+      const bool own = level_[r] == static_cast<int>(axes_.size()) && ready(r, level_[r]);
+      if (!own || is_arg(r->reducer()) || copies <= unrolled_at_most) return 1;
+    }
+    const std::int64_t vectors = axes_.back()->size / lanes_, most = side_by_side / std::ssize(reductions_);
+    return static_cast<int>(
+        std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(1, std::min(vectors, most)))));
+  }
+  // Blocks of columns, the last one shifted inwards.
+  //   before: vectorized j: { sum; for i: sum += x[i, j]; y[j] = sum }
+  //   after:  parallel b: vectorized l: { sum0, sum1, ..; for i: { sum0 += x[i, first + l]; sum1 += x[i, first + lanes
+  //   + l]; .. }
+  //                                       y[first + l] = sum0; .. }
+  stmt_ref columns(int vectors) {
+    const computation::axis& x = *axes_.back();
+    const expr_ref width = a_.index(vectors * lanes_), lane = a_.fresh_variable();
+    std::vector<expr_ref> extents, values;
+    for (std::size_t d = 0; d + 1 < axes_.size(); ++d) extents.push_back(axes_[d]->extent);
+    extents.push_back(a_.div(a_.add(x.extent, a_.sub(width, a_.index(1))), width));
+    const fused_loop f = fuse_loops(a_, extents);
+    const expr_ref first = a_.min(a_.mul(f.indices.back(), width), a_.sub(x.extent, width));
+    for (int j = 0; j < vectors; ++j) values.push_back(a_.add(first, a_.add(lane, a_.index(j * lanes_))));
+    const stmt_ref whole = interleave(c_.kernel, inside(static_cast<int>(axes_.size())), x.variable, values);
+    std::vector<std::pair<expr_ref, expr_ref>> at;
+    for (std::size_t d = 0; d + 1 < axes_.size(); ++d) at.emplace_back(axes_[d]->variable, f.indices[d]);
+    const stmt_ref body = make_stmt(loop{lane, a_.index(0), a_.index(lanes_), loop_kind::vectorized, lanes_, whole});
+    return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, substituted(body, at)});
+  }
   // Rows that are worked on side by side: a short one spends most of its time waiting for the ends of its reductions.
   // How its sums are grouped is the same for whole blocks and for the rest, so that equal rows give equal results.
   int rows_at_once(const stmt_ref& body, const fused_loop& f) {

@@ -51,7 +51,8 @@ local_pack pack_block(computation& c, const product& p, const panels& all, expr_
 
 bool is_constant_operand(const computation& c, const product& p) {
   const std::int64_t id = p.b.load->payload;
-  if (c.parameters[static_cast<std::size_t>(id)].stored->op != &constant_definition()) return false;
+  const node* stored = c.parameters[static_cast<std::size_t>(id)].stored;
+  if (!stored || stored->op != &constant_definition()) return false;
   if (!p.b.load->mask()->is_true()) return false;
   for (std::size_t d = 0; d < p.b.axis.size(); ++d)
     if (static_cast<int>(d) != p.column && static_cast<int>(d) != batch_axis(p) && !p.b.axis[d]->is_constant(0))

@@ -63,6 +63,10 @@ bool schedule_windows(ir::computation&, const machine_model&, launch&);
 bool schedule_transpose(ir::computation&, const machine_model&);
 void schedule_loops(ir::computation&, const machine_model&);
 
+/// Outer axes are made one parallel loop until it has this many trips; the rest stay plain loops, without divisions.
+inline constexpr std::int64_t enough_trips = 16;
+/// Vectors of columns that a reduction over what lies around them works on at once, at most.
+inline constexpr int side_by_side = 8;
 /// Lanes of a vector loop over these expressions: the widest element decides.
 int lanes_for(const ir::computation&, const machine_model&);
 /// One parallel loop over all of `extents`: gives its variable, its extent, and each index in terms of the variable.

@@ -193,7 +193,8 @@ class builder {
     return c_.at_call(f.coefficients[axes_.size() - 1]);
   }
   bool packable(expr_ref load) {
-    if (c_.parameters[static_cast<std::size_t>(load->payload)].stored->op != &constant_definition()) return false;
+    const node* stored = c_.parameters[static_cast<std::size_t>(load->payload)].stored;
+    if (!stored || stored->op != &constant_definition()) return false;
     if (!load->mask()->is_true() || reductions_.size() != 1) return false;
     const affine_form f = form(load);
     for (std::size_t d = 0; d + 1 < axes_.size(); ++d)
