@@ -65,6 +65,43 @@ void run(const shape_line& s, const arguments& given) {
   against_copies("gelu against a copy", [&] { bent.into(ours, x); }, elements);
   against_copies("transpose against a copy", [&] { turn.into(turned, x); }, elements);
   against_copies("row sums against a copy", [&] { total.into(sums, x); }, elements / 2);
+
+  // What is summed up over other axes reads as much and writes next to nothing.
+  array<f32> column = array<f32>::zeros({columns}), one = array<f32>::zeros({});
+  array<i64> places = array<i64>::zeros({rows});
+  auto columns_of = jit([](matrix a) { return sum(a, {.axes = {0}}); }, options);
+  auto all_of = jit([](matrix a) { return sum(a); }, options);
+  auto best_of = jit([](matrix a) { return argmax(a); }, options);
+  against_copies("column sums against a copy", [&] { columns_of.into(column, x); }, elements / 2);
+  against_copies("sums of everything against a copy", [&] { all_of.into(one, x); }, elements / 2);
+  against_copies("argmax of rows against a copy", [&] { best_of.into(places, x); }, elements / 2);
+
+  // Rows gathered in an order without order; two halves joined.
+  array<i64> order = array<i64>::zeros({rows});
+  for (long i = 0; i < rows; ++i) order.data()[i] = i * 7919 % rows;
+  auto gathered = jit([](matrix a, tensor<i64, shape<dyn>> at) { return gather(a, at); }, options);
+  array<f32> upper = array<f32>::uniform({rows / 2, columns}, 2), joined = array<f32>::zeros({rows / 2 * 2, columns});
+  auto join = jit([](matrix a, matrix b) { return concat(a, b); }, options);
+  against_copies("gather of rows against a copy", [&] { gathered.into(theirs, x, order); }, elements);
+  against_copies("concat against a copy", [&] { join.into(joined, upper, upper); }, rows / 2 * 2 * columns);
+
+  // Chains of cheap operators beside one of them.
+  auto single = jit([](matrix a) { return relu(a); }, options);
+  auto chain3 = jit([](matrix a) { return matrix(abs(relu(a * 0.5f))); }, options);
+  auto chain16 = jit(
+      [](matrix a) {
+        matrix y = a;
+        for (int i = 0; i < 4; ++i) y = abs(relu(y * 0.5f) - 0.25f);
+        return y;
+      },
+      options);
+  const auto against_one = [&](const char* name, std::function<void()> us) {
+    std::vector<side> sides{{"tenon", std::move(us)}, {"one operator", [&] { single.into(theirs, x); }}};
+    measure(sides, 9);
+    print(given.table(name).c_str(), s.name, sides, both);
+  };
+  against_one("chain of 3 against one", [&] { chain3.into(ours, x); });
+  against_one("chain of 16 against one", [&] { chain16.into(ours, x); });
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Reductions over any axes of random shapes against plain loops in double: sums, means, largest and smallest, what is
 // left when a mean is taken away, variances; few long ones, that are cut into parts, among them. On each target; the
 // same bits with 1, 2 and 3 threads.
-//   test_schedule_reductions [--from SEED] [--to SEED] [--target TEXT]...
+//   test_schedule_reductions [--from SEED] [--to SEED] [--target TEXT]... (tests/seeds.hpp)
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -12,6 +12,8 @@
 #include <string>
 #include <tenon/tenon.hpp>
 #include <vector>
+
+#include "seeds.hpp"
 
 using namespace tenon;
 
@@ -175,28 +177,11 @@ bool check(const problem& p, const reduction& op, std::mt19937_64& random, const
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint64_t from = 0, to = 40;
-  std::vector<std::string> targets;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string word = argv[i];
-    if (word == "--from")
-      from = std::strtoull(argv[i + 1], nullptr, 10);
-    else if (word == "--to")
-      to = std::strtoull(argv[i + 1], nullptr, 10);
-    else if (word == "--target")
-      targets.push_back(argv[i + 1]);
-    else
-      return std::fprintf(stderr, "%s: not understood\n", word.c_str()), 2;
-  }
-  if (targets.empty()) targets = {"llvm", "llvm -mcpu=x86-64-v2", "llvm -mcpu=x86-64-v3"};
+  const test::seed_range seeds = test::read_seeds(argc, argv, {.to = 40});
   const std::vector<reduction> all = reductions();
-  int failures = 0;
-  for (std::uint64_t seed = from; seed < to; ++seed) {
-    std::mt19937_64 random(seed);
-    const problem p = make_problem(random);
-    failures += !check(p, all[random() % all.size()], random, targets, seed);
-  }
-  std::printf("seeds %lu to %lu: %d failures\n", static_cast<unsigned long>(from), static_cast<unsigned long>(to),
-              failures);
-  return failures != 0;
+  return test::count_failures(seeds, [&](std::uint64_t seed) {
+           std::mt19937_64 random(seed);
+           const problem p = make_problem(random);
+           return check(p, all[random() % all.size()], random, seeds.targets, seed);
+         }) != 0;
 }
