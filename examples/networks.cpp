@@ -1,12 +1,13 @@
 // ResNet-50, MobileNetV2 and BERT-base written inline, with random weights: batch norms are folded into the
 // convolutions before them, as for inference. At small sizes the compiled code is compared with the operators as the
 // C++ compiler compiled them.
-//   networks           compares
-//   networks --full    also times one image of 224 x 224, 128 tokens, with 1 thread and with all
+//   networks                        compares
+//   networks --full                 also times one image of 224 x 224, 128 tokens, with 1 thread and with all
+//   networks --time NAME THREADS    times one of them, and says no more (bench/networks.py)
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <random>
 #include <string>
 #include <tenon/tenon.hpp>
@@ -189,43 +190,59 @@ void compare(const char* name, const Net& net, const weights& w, const std::vect
 }
 
 template <class Net>
-void time(const char* name, const Net& net, const weights& w, const std::vector<extent_t>& extents) {
+void time(const char* name, const Net& net, const weights& w, const std::vector<extent_t>& extents,
+          const std::string& target) {
   const array<f32> x = array<f32>::uniform(extents, 1);
-  for (const char* target : {"llvm -num-threads=1", "llvm"}) {
-    using clock = std::chrono::steady_clock;
-    const auto ms = [](clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); };
-    const auto begin = clock::now();
-    auto f = build(net, signature<value>{}, {.target = target, .params = w.values});
-    array<f32> y = f(x);
-    const double first = ms(clock::now() - begin);
-    double best = 1e9;
-    for (int i = 0; i < 15; ++i) {
-      const auto start = clock::now();
-      f.into(y, x);
-      best = std::min(best, ms(clock::now() - start));
-    }
-    const call_stats s = f.stats();
-    std::printf("%-12s %-20s %8.2f ms a call; built and called once in %.0f ms; %ld kernels, %ld compiled\n", name,
-                target, best, first, static_cast<long>(s.kernels), static_cast<long>(s.compilations));
+  using clock = std::chrono::steady_clock;
+  const auto ms = [](clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); };
+  const auto begin = clock::now();
+  auto f = build(net, signature<value>{}, {.target = target, .params = w.values});
+  array<f32> y = f(x);
+  const double first = ms(clock::now() - begin);
+  std::vector<double> calls(30);
+  for (double& t : calls) {
+    const auto start = clock::now();
+    f.into(y, x);
+    t = ms(clock::now() - start);
   }
+  std::sort(calls.begin(), calls.end());
+  const call_stats s = f.stats();
+  std::printf("%-12s %-20s %8.2f ms a call; built and called once in %.0f ms; %ld kernels, %ld compiled\n", name,
+              target.c_str(), calls[calls.size() / 2], first, static_cast<long>(s.kernels),
+              static_cast<long>(s.compilations));
 }
 
+struct request {
+  bool full = false;
+  std::string only{}, threads{};  // to be timed
+};
+
 template <class Net, class... A>
-void run(const char* name, bool full, const std::vector<extent_t>& small, const std::vector<extent_t>& large,
+void run(const char* name, const request& r, const std::vector<extent_t>& small, const std::vector<extent_t>& large,
          A... sizes) {
+  if (!r.only.empty() && r.only != name) return;
   weights w;
   const Net net(w, sizes...);
+  if (!r.only.empty()) return time(name, net, w, large, "llvm -num-threads=" + r.threads);
   compare(name, net, w, small);
-  if (full) time(name, net, w, large);
+  if (!r.full) return;
+  for (const char* target : {"llvm -num-threads=1", "llvm"}) time(name, net, w, large, target);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool full = false;
-  for (int i = 1; i < argc; ++i) full = full || std::strcmp(argv[i], "--full") == 0;
-  run<resnet50>("ResNet-50", full, {1, 3, 64, 64}, {1, 3, 224, 224});
-  run<mobilenet_v2>("MobileNetV2", full, {1, 3, 64, 64}, {1, 3, 224, 224});
-  run<bert>("BERT-base", full, {16, width}, {128, width}, full ? 12 : 2);
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  request r;
+  if (words == std::vector<std::string>{"--full"})
+    r.full = true;
+  else if (words.size() == 3 && words[0] == "--time")
+    r.only = words[1], r.threads = words[2];
+  else if (!words.empty())
+    return std::fprintf(stderr, "networks [--full | --time NAME THREADS]\n"), 2;
+  const bool whole = r.full || !r.only.empty();
+  run<resnet50>("ResNet-50", r, {1, 3, 64, 64}, {1, 3, 224, 224});
+  run<mobilenet_v2>("MobileNetV2", r, {1, 3, 64, 64}, {1, 3, 224, 224});
+  run<bert>("BERT-base", r, {16, width}, {128, width}, whole ? 12 : 2);
   return failed;
 }
