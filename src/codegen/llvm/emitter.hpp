@@ -137,6 +137,7 @@ class emitter {
   void lane_body(const ir::loop&, value base, value mask, int set);
   value tail_mask(value remaining, int width);
   const ir::store* streamed_store(const ir::loop&);
+  void ask_ahead(value p);
   value lanes_to_alignment(const ir::store&, value begin);
   int natural_width(const ir::loop&) const;
   int unrolled_sets(const ir::loop&, const std::unordered_map<std::int64_t, partial>&) const;

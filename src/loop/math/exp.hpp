@@ -39,15 +39,26 @@ F exp2_core(const F& r) {
 
 inline constexpr int scale_bias = 2 * 127;
 
+/// The first of two factors whose product is 2^n.
+template <class I>
+I first_factor(const I& biased) {
+  return shift_left(biased, 22) & I::constant(0x7f800000);
+}
+
 /// value * 2^n, where `biased` is n + scale_bias plus a multiple of 2^22 that the shifts drop; -250 <= n <= 254. Two
 /// factors of about 2^(n/2), of which the first is exact for 1/2 <= value <= 2: one rounding also where the result is a
 /// denormal.
 template <class F>
 F scale(const F& value, const typename F::integer& biased) {
   using I = typename F::integer;
-  I first = shift_left(biased, 22) & I::constant(0x7f800000);
-  I second = shift_left(biased, 23) - first;
-  return (value * from_bits(first)) * from_bits(second);
+  I first = first_factor(biased);
+  return (value * from_bits(first)) * from_bits(shift_left(biased, 23) - first);
+}
+/// (1 + p) * 2^n, in the same bits: the first factor only moves the exponent of the sum, before it is rounded or after.
+template <class F>
+F scale_sum(const F& p, const typename F::integer& biased) {
+  const auto first = first_factor(biased);
+  return fma(p, from_bits(first), from_bits(first)) * from_bits(shift_left(biased, 23) - first);
 }
 
 /// x held to [low, high]; NaN stays.
@@ -63,7 +74,7 @@ F clamp(const F& x, float low, float high) {
 template <class F>
 F exp(const F& x) {
   auto reduced = detail::reduce_exp(detail::clamp(x, -104.0f, 89.0f), detail::scale_bias);
-  return detail::scale(F::constant(1.0f) + reduced.p, reduced.biased);
+  return detail::scale_sum(reduced.p, reduced.biased);
 }
 
 /// 2^x; exact where x is an integer.
