@@ -4,6 +4,7 @@
 #include <bit>
 #include <string>
 
+#include "schedule/merge_axes.hpp"
 #include "schedule/product.hpp"
 
 namespace tenon::scheduling {
@@ -173,6 +174,7 @@ std::vector<computation> split_reductions(const std::function<computation()>& lo
   // A copy in which the first reductions are made already.
   const auto after = [&](int made) {
     computation c = lower();
+    if (c.value) merge_axes(c);  // a block is cut from as long a loop as there is
     for (int i = 0; i < made; ++i) replace(c, splitter(c, m), 2 * i, 2 * i + 1);
     return c;
   };

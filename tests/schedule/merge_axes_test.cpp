@@ -76,6 +76,35 @@ TEST_CASE("a reduction's own loops stay") {
   CHECK(e.c.kernel.buffers[static_cast<std::size_t>(wide)].extents.size() == 2);
 }
 
+TEST_CASE("the loops of a reduction over the same dimensions become one with the axes") {
+  // y[n, h, w] = x[n, h, w] - sum over i, j of x[n, i, j]
+  example e;
+  const expr_ref i = e.a.fresh_variable(), j = e.a.fresh_variable();
+  const std::pair<expr_ref, expr_ref> loops[] = {{i, e.H}, {j, e.W}};
+  const expr_ref sum = e.a.reduce(reducer::sum, loops, e.load(e.x, {e.n, i, j}));
+  e.c.value = e.a.sub(e.load(e.x, {e.n, e.h, e.w}), sum);
+  CHECK(e.merged() == 2);
+  const expr_ref rest = e.c.value->operands[1];
+  REQUIRE(rest->is(expr_kind::reduce));
+  CHECK(rest->loops() == 1);
+  CHECK(rest->loop_extent(0) == e.a.mul(e.H, e.W));
+  CHECK(e.c.kernel.buffers[static_cast<std::size_t>(e.x)].extents.size() == 2);
+}
+
+TEST_CASE("loops that must stay") {
+  // One of them is a number in the value; or the axes that read the same dimensions cannot become one.
+  for (const bool counted : {true, false}) {
+    example e;
+    const expr_ref i = e.a.fresh_variable(), j = e.a.fresh_variable();
+    const std::pair<expr_ref, expr_ref> loops[] = {{i, e.H}, {j, e.W}};
+    const expr_ref each = e.load(e.x, {e.n, i, j});
+    const expr_ref sum = e.a.reduce(reducer::sum, loops, counted ? e.a.mul(each, e.a.cast(f32, j)) : each);
+    e.c.value = e.a.add(sum, e.load(e.x, {e.n, counted ? e.h : e.a.index(1), e.w}));
+    CHECK(e.merged() == 3);
+    CHECK(e.c.value->operands[0]->loops() == 2);
+  }
+}
+
 TEST_CASE("axes that must stay") {
   // A window.
   CHECK(axes_after([](example& e) { e.c.value = e.load(e.x, {e.n, e.a.add(e.h, e.a.index(1)), e.w}); }) == 3);
