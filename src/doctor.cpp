@@ -59,7 +59,7 @@ explanation doctor() {
   line("loaded kernels", fmt::format("{}, {} bytes in {} slabs", l.images, l.bytes, l.slabs));
   line("targets", "llvm, native");
   for (const char* name : {"TENON_CACHE_DIR", "TENON_CACHE_SIZE", "TENON_NUM_THREADS", "TENON_SPIN_US",
-                           "TENON_LLVM_LIBRARY", "TENON_PERF"})
+                           "TENON_LLVM_LIBRARY", "TENON_PERF", "TENON_DUMP", "TENON_TIME"})
     if (const auto value = runtime::environment_text(name)) line(name, std::string(*value));
   return explanation(s);
 }

@@ -25,6 +25,7 @@
 #include "loop/passes.hpp"
 #include "ops/leaf.hpp"
 #include "packed_constants.hpp"
+#include "runtime/environment.hpp"
 #include "runtime/thread_pool.hpp"
 #include "schedule/split_reductions.hpp"
 #include "tenon/ops/select_cast.hpp"
@@ -35,77 +36,30 @@ namespace {
 using namespace ir;
 
 // ---- the graph passes, in order: name, the least opt_level that runs it, what it does
-struct graph_pass {
-  std::string_view name;
-  int level;
-  graph (*run)(const graph&);
-};
-constexpr graph_pass graph_passes[] = {
+constexpr listed_pass graph_passes[] = {
     {"expand_library", 0, expand_library},
-    {"simplify", 1, simplify},
-    {"fold_constants", 1, [](const graph& g) { return fold_constants(g); }},
+    {"mixed_precision", 0, mixed_precision},  // on request: the option of its name
+    {"fast_math", 4, fast_math},
+    {"canonicalize", 1, canonicalize},
+    {"fold_constants", 2, fold_constants},
+    {"fold_scale", 3, fold_scale},
+    {"combine_parallel", 4, combine_parallel},
+    {"fold_constants", 2, fold_constants},
 };
+// No graph to graph functions, but with a level and a name that `disabled` and `required` take.
+constexpr listed_pass fuse_pass = {"fuse", 1, nullptr};          // makes kernels of the graph: src/graph/fuse.cpp
+constexpr listed_pass winograd_pass = {"winograd", 3, nullptr};  // convolutions by transformed tiles: they round more
 // After the extents are fixed.
-constexpr graph_pass target_passes[] = {
+constexpr listed_pass target_passes[] = {
     {"legalize", 0, legalize},
-    {"fold_constants", 1, [](const graph& g) { return fold_constants(g); }},
+    {"fold_constants", 2, fold_constants},
+    fuse_pass,
+    winograd_pass,
 };
-// Passes that are no graph to graph functions, but have a name that `disabled` and `required` take.
-constexpr std::string_view other_passes[] = {"fuse", "winograd"};
-constexpr int fuse_level = 1;
-// Convolutions by transformed tiles are faster, but round more.
-constexpr int winograd_level = 3;
-
-bool is_known(std::string_view name) {
-  for (const graph_pass& p : graph_passes)
-    if (p.name == name) return true;
-  for (const graph_pass& p : target_passes)
-    if (p.name == name) return true;
-  return std::ranges::find(other_passes, name) != std::end(other_passes);
-}
-bool enabled(const compile_settings& s, std::string_view name, int level) {
-  if (std::ranges::find(s.context.disabled.v, name) != s.context.disabled.v.end()) return false;
-  if (std::ranges::find(s.context.required.v, name) != s.context.required.v.end()) return true;
-  return s.opt_level >= level;
-}
-// The words of `dump`: a stage, with ":after" or without (both print it after it was made).
-constexpr std::string_view dump_stages[] = {"graph", "loop", "llvm", "asm"};
-constexpr std::string_view after_suffix = ":after";
-template <class F>
-void for_each_dump_word(std::string_view list, F f) {
-  if (list.empty()) return;
-  for (std::size_t at = 0; at <= list.size();) {
-    const std::size_t comma = std::min(list.find(',', at), list.size());
-    f(list.substr(at, comma - at));
-    at = comma + 1;
-  }
-}
-std::string_view dump_stage(std::string_view word) {
-  if (word.ends_with(after_suffix)) word.remove_suffix(after_suffix.size());
-  return word;
-}
-bool dumps(const compile_settings& s, std::string_view stage) {
-  bool found = false;
-  for_each_dump_word(s.context.dump, [&](std::string_view word) { found = found || dump_stage(word) == stage; });
-  return found;
-}
-void dump(const compile_settings& s, std::string_view stage, std::string_view after, const std::string& text) {
-  if (dumps(s, stage))
-    std::fprintf(stderr, "---- %.*s after %.*s\n%s", static_cast<int>(stage.size()), stage.data(),
-                 static_cast<int>(after.size()), after.data(), text.c_str());
-}
-
-template <std::size_t N>
-graph run(const graph_pass (&passes)[N], graph g, const compile_settings& s) {
-  for (const graph_pass& p : passes) {
-    if (!enabled(s, p.name, p.level)) continue;
-    g = p.run(g);
-#ifndef NDEBUG
-    verify(g);
-#endif
-    if (dumps(s, "graph")) dump(s, "graph", p.name, to_string(g));
-  }
-  return g;
+std::vector<listed_pass> all_passes() {
+  std::vector<listed_pass> all(std::begin(graph_passes), std::end(graph_passes));
+  all.insert(all.end(), std::begin(target_passes), std::end(target_passes));
+  return all;
 }
 
 // An output that is no buffer of its own (an argument, a constant, another output again) becomes a copy.
@@ -125,8 +79,8 @@ graph separate_outputs(const graph& g) {
 // ---- kernels
 class builder {
  public:
-  builder(const graph& g, const std::vector<const extent_t*>& strides, const compile_settings& s)
-      : graph_(g), settings_(s) {
+  builder(const graph& g, const std::vector<const extent_t*>& strides, const compile_settings& s, stage_times& times)
+      : graph_(g), settings_(s), times_(times) {
     for (std::size_t i = 0; i < g.inputs.size(); ++i) {
       argument_[g.inputs[i].get()] = static_cast<std::uint32_t>(i);
       if (strides[i]) strides_[g.inputs[i].get()] = strides[i];
@@ -151,7 +105,10 @@ class builder {
 
   std::unique_ptr<const compiled_graph> build() {
     prepare_groups();
-    plan_ = plan_memory(graph_, fusion_);
+    {
+      const timed t(times_, "memory plan");
+      plan_ = plan_memory(graph_, fusion_);
+    }
     for (std::size_t i = 0; i < graph_.outputs.size(); ++i) {
       result_[fusion_.storage(graph_.outputs[i].get())] = static_cast<std::uint32_t>(i);
       out_->results.push_back(graph_.outputs[i]->type);
@@ -171,9 +128,13 @@ class builder {
 
  private:
   void prepare_groups() {
-    const bool fusing =
-        settings_.target.what == codegen::target_spec::kind::llvm && enabled(settings_, "fuse", fuse_level);
-    fusion_ = fuse(graph_, fusing, [this](const node& n) { return !strides_.contains(&n); });
+    {
+      const timed t(times_, "fuse");
+      fusion_ = fuse(graph_, settings_.target.what == codegen::target_spec::kind::llvm && enabled(fuse_pass),
+                     [this](const node& n) { return !strides_.contains(&n); });
+    }
+    if (dumps().wants("graph", dump_words::when::after, "fuse"))
+      dump_words::write("graph", dump_words::when::after, "fuse", to_string(graph_, fusion_));
     for (const node* n : post_order(graph_.outputs))
       if (n->op->kind == op_kind::projection) projections_[n->operands[0].get()].push_back(n);
   }
@@ -196,6 +157,7 @@ class builder {
   }
   // A constant in the layout of its kernel; the executable does not hold the original for it.
   runtime::slot packed_slot(const node& n, const scheduling::constant_packing& how) {
+    const timed t(times_, "packing constants");
     const runtime::constant c = packed(constant_of(n), how);
     const auto [it, fresh] = packed_.try_emplace(c.data, static_cast<std::uint32_t>(out_->run.constants.size()));
     if (fresh) out_->run.constants.push_back(c);
@@ -275,9 +237,17 @@ class builder {
     for (std::size_t i = 0; i < results.size() && !g.root->more.empty(); ++i)
       if (!results[i])
         results[i] = unused_.emplace_back(make_result(node_ref(g.root), static_cast<int>(i), g.root->where)).get();
+    const timed t(times_, "lowering");
     return lower(fusion_, g, of_input_, results, axes);
   }
+  // The loops as the computation says them, before any schedule.
+  std::string plain_loops(const group& g, const codegen::machine_summary& machine) {
+    computation c = lower_group(g, map_axes::each);
+    scheduling::schedule_recorded(c, machine.model, {}, "", machine.fma);
+    return to_string(c.kernel);
+  }
   scheduling::launch schedule(computation& c, const codegen::machine_summary& machine) {
+    const timed t(times_, "scheduling");
     if (!settings_.schedule) return scheduling::schedule_default(c, machine.model);
     labels_.push_back(scheduling::label_of(c.kernel.name, labels_));
     return scheduling::schedule_recorded(c, machine.model, *settings_.schedule, labels_.back(), machine.fma);
@@ -316,13 +286,15 @@ class builder {
   }
   void llvm_steps() {
     codegen::machine_summary machine = codegen::summarize(settings_.target.cpu);
-    machine.model.winograd = enabled(settings_, "winograd", winograd_level);
+    machine.model.winograd = enabled(winograd_pass);
     machine.model.threads = settings_.target.threads > 0 ? settings_.target.threads : runtime::default_threads();
     const std::string suffix = machine.key + "|" + codegen::identity();
     std::vector<wanted> kernels;
     std::unordered_map<std::string, std::size_t> known;  // by structure
     for (const group& g : fusion_.groups) {
       if (is_empty(*g.root)) continue;
+      if (dumps().wants("loop", dump_words::when::before, "schedule"))
+        dump_words::write("loop", dump_words::when::before, "schedule", plain_loops(g, machine));
       const std::vector<runtime::slot> results_at = result_slots(*g.root);
       std::unordered_map<int, runtime::slot> temporaries;
       for (computation& c : computations_of(g, machine.model)) {
@@ -337,7 +309,7 @@ class builder {
         const std::string name = std::exchange(c.kernel.name, "k");
         const std::string text = to_string(c.kernel);
         c.kernel.name = name;
-        dump(settings_, "loop", "schedule", to_string(c.kernel));
+        dump_loops(c.kernel, dump_words::when::after, "schedule");
         report(g, name, text, s);
         const auto [it, fresh] = known.try_emplace(text, kernels.size());
         if (fresh) kernels.push_back({std::move(c.kernel), detail::hash_text(text + suffix), {}, nullptr});
@@ -391,12 +363,7 @@ class builder {
     std::atomic<std::size_t> next{0};
     auto work = [&] {
       for (std::size_t i; (i = next.fetch_add(1)) < missing.size();) try {
-          wanted& w = *missing[i];
-          expand_math(w.k, summary.fma);
-          verify(w.k);
-          const runtime::image image = generator.compile(w.k, machine, w.key);
-          settings_.disk.store(image);
-          w.code = runtime::load_image(image);
+          compile_one(*missing[i], generator, machine, summary);
         } catch (...) {
           const std::lock_guard lock(failure_mutex);
           failure = std::current_exception();
@@ -413,14 +380,42 @@ class builder {
     for (std::thread& t : threads) t.join();
     if (failure) std::rethrow_exception(failure);
     out_->report.compilations += static_cast<std::int64_t>(missing.size());
-    for (const wanted* w : missing) {
-      if (dumps(settings_, "llvm")) dump(settings_, "llvm", w->k.name, generator.llvm_ir(w->k, machine, true));
-      if (dumps(settings_, "asm")) dump(settings_, "asm", w->k.name, generator.assembly(w->k, machine));
+  }
+  void compile_one(wanted& w, const codegen::generator& generator, const codegen::machine& machine,
+                   const codegen::machine_summary& summary) {
+    using when = dump_words::when;
+    dump_loops(w.k, when::before, "expand_math");
+    {
+      const timed t(times_, "expand_math");
+      expand_math(w.k, summary.fma);
+      verify(w.k);
     }
+    dump_loops(w.k, when::after, "expand_math");
+    for (const when at : {when::before, when::after})
+      if (dumps().wants("llvm", at, w.k.name))
+        dump_words::write("llvm", at, w.k.name, generator.llvm_ir(w.k, machine, at == when::after));
+    if (dumps().wants("asm", when::after, w.k.name))
+      dump_words::write("asm", when::after, w.k.name, generator.assembly(w.k, machine));
+    codegen::compile_times spent;
+    const runtime::image image = generator.compile(w.k, machine, w.key, &spent);
+    times_.add("llvm", spent.code);
+    times_.add("linking", spent.linking);
+    {
+      const timed t(times_, "disk cache");
+      settings_.disk.store(image);
+    }
+    const timed t(times_, "loading");
+    w.code = runtime::load_image(image);
+  }
+  bool enabled(const listed_pass& p) const { return settings_.passes.enabled(p.name, p.level); }
+  const dump_words& dumps() const { return settings_.passes.dumps(); }
+  void dump_loops(const kernel& k, dump_words::when at, std::string_view pass) const {
+    if (dumps().wants("loop", at, pass)) dump_words::write("loop", at, pass, to_string(k));
   }
 
   const graph& graph_;
   const compile_settings& settings_;
+  stage_times& times_;
   fusion fusion_;
   memory_plan plan_;
   std::int64_t spare_begin_ = 0, spare_bytes_ = 0;
@@ -438,45 +433,46 @@ bool is_set(int level) { return level != unset_level; }
 
 }  // namespace
 
-compile_settings::compile_settings(const compile_options& o)
-    : target(codegen::parse_target(o.target.text())),
-      opt_level(is_set(o.opt_level)           ? o.opt_level
-                : is_set(o.context.opt_level) ? o.context.opt_level
-                                              : 3),
-      context(o.context),
-      disk(o.cache ? runtime::disk_cache::from_environment() : runtime::disk_cache()) {
+namespace {
+int level_of(const compile_options& o) {
   if (is_set(o.opt_level) && is_set(o.context.opt_level) && o.opt_level != o.context.opt_level)
     throw argument_error(
         fmt::format("options: opt_level is {} and the context's is {}", o.opt_level, o.context.opt_level));
-  if (opt_level < 0 || opt_level > 4)
-    throw argument_error(fmt::format("options: opt_level {} is outside 0 to 4", opt_level));
-  auto check = [](const pass_names& passes, std::string_view list) {
-    for (const std::string& n : passes.v)
-      if (!is_known(n))
-        throw argument_error(
-            fmt::format("options: {} names no pass: '{}'; known: expand_library, simplify, fold_constants, "
-                        "legalize, fuse, winograd",
-                        list, n));
-  };
-  check(context.disabled, "disabled");
-  check(context.required, "required");
-  for_each_dump_word(context.dump, [&](std::string_view word) {
-    if (std::ranges::find(dump_stages, dump_stage(word)) == std::end(dump_stages))
-      throw argument_error(
-          fmt::format("options: dump '{}': '{}' names no stage; known: graph, loop, llvm, asm, each also "
-                      "with :after",
-                      context.dump, word));
-  });
+  const int level = is_set(o.opt_level) ? o.opt_level : is_set(o.context.opt_level) ? o.context.opt_level : 3;
+  if (level < 0 || level > 4) throw argument_error(fmt::format("options: opt_level {} is outside 0 to 4", level));
+  return level;
 }
+void print_times(const stage_times& t, const compile_settings& s, std::string_view title) {
+  if (!s.time) return;
+  const std::string text = t.table(title);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+}  // namespace
 
-graph prepare(const graph& g, const compile_settings& s) { return run(graph_passes, g, s); }
+compile_settings::compile_settings(const compile_options& o)
+    : target(codegen::parse_target(o.target.text())),
+      passes(o.context, level_of(o), all_passes()),
+      disk(o.cache ? runtime::disk_cache::from_environment() : runtime::disk_cache()),
+      time(runtime::environment_flag("TENON_TIME", false)) {}
+
+graph prepare(const graph& g, const compile_settings& s) {
+  stage_times times;
+  graph r = s.passes.run(graph_passes, g, times);
+  print_times(times, s, "time of the passes, once per callable");
+  return r;
+}
 
 namespace {
 // Extents fixed, and all that depends on them done.
-graph prepare_for(const graph& prepared, std::span<const value_type> arguments, const compile_settings& s) {
-  graph g = specialize(prepared, arguments);
-  g = run(graph_passes, std::move(g), s);
-  g = run(target_passes, std::move(g), s);
+graph prepare_for(const graph& prepared, std::span<const value_type> arguments, const compile_settings& s,
+                  stage_times& times) {
+  graph g = [&] {
+    const timed t(times, "specialize");
+    return specialize(prepared, arguments);
+  }();
+  g = s.passes.run(graph_passes, std::move(g), times);
+  g = s.passes.run(target_passes, std::move(g), times);
+  const timed t(times, "verify");
   g = separate_outputs(g);
   verify(g);
   return g;
@@ -485,16 +481,22 @@ graph prepare_for(const graph& prepared, std::span<const value_type> arguments, 
 
 std::unique_ptr<const compiled_graph> compile(const graph& prepared, std::span<const value_type> arguments,
                                               const std::vector<const extent_t*>& strides, const compile_settings& s) {
-  const graph g = prepare_for(prepared, arguments, s);
-  return builder(g, strides, s).build();
+  stage_times times;
+  const graph g = prepare_for(prepared, arguments, s, times);
+  auto made = builder(g, strides, s, times).build();
+  print_times(times, s,
+              fmt::format("time of the stages; {} kernels, {} compiled", made->report.kernels.size(),
+                          made->report.compilations));
+  return made;
 }
 
 std::vector<computation> lower_all(const graph& prepared, std::span<const value_type> arguments,
                                    const compile_settings& s) {
   if (s.target.what == codegen::target_spec::kind::native)
     throw schedule_error("schedule: the native target runs operators as the C++ compiler compiled them: no loops");
-  const graph g = prepare_for(prepared, arguments, s);
-  return builder(g, std::vector<const extent_t*>(g.inputs.size()), s).lower_all();
+  stage_times times;
+  const graph g = prepare_for(prepared, arguments, s, times);
+  return builder(g, std::vector<const extent_t*>(g.inputs.size()), s, times).lower_all();
 }
 
 }  // namespace tenon

@@ -7,6 +7,7 @@
 #include "codegen/target.hpp"
 #include "graph/passes.hpp"
 #include "loop/lower.hpp"
+#include "pass_runner.hpp"
 #include "runtime/disk_cache.hpp"
 #include "runtime/executable.hpp"
 #include "schedule/steps.hpp"
@@ -17,9 +18,9 @@ namespace tenon {
 /// Options, read and checked once per callable.
 struct compile_settings {
   codegen::target_spec target;
-  int opt_level = 3;
-  pass_context context;
+  pass_runner passes;
   runtime::disk_cache disk;
+  bool time = false;                                   ///< print what each stage took
   std::shared_ptr<const scheduling::record> schedule;  ///< the user's; null: the default schedules
 
   /// Throws argument_error or target_error with the value that is not understood.

@@ -12,6 +12,7 @@
 #include "tenon/dsl/param.hpp"
 #include "tenon/dsl/tensor.hpp"
 #include "tenon/graph/graph.hpp"
+#include "tenon/graph/pass.hpp"
 #include "tenon/nn/layers.hpp"
 #include "tenon/ops/ops.hpp"
 #include "tenon/runtime/array.hpp"

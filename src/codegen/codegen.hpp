@@ -20,6 +20,12 @@ struct machine {
   std::string text() const { return cpu + ":" + features; }
 };
 
+/// Seconds of one compilation.
+struct compile_times {
+  double code = 0;     ///< from the kernel to an object file
+  double linking = 0;  ///< from there to an image
+};
+
 class generator {
  public:
   virtual ~generator() = default;
@@ -28,7 +34,8 @@ class generator {
   /// The machine that `-mcpu=` names; "native" asks the processor. target_error for an unknown one lists near names.
   virtual machine resolve(std::string_view cpu) const = 0;
   /// Compiles and links one verified kernel (math already expanded where `expand_math` says so).
-  virtual runtime::image compile(const ir::kernel&, const machine&, const detail::hash128& key) const = 0;
+  virtual runtime::image compile(const ir::kernel&, const machine&, const detail::hash128& key,
+                                 compile_times* spent = nullptr) const = 0;
   /// For people: the IR before and after its passes, and the assembly.
   virtual std::string llvm_ir(const ir::kernel&, const machine&, bool optimized) const = 0;
   virtual std::string assembly(const ir::kernel&, const machine&) const = 0;

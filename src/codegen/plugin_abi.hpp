@@ -7,7 +7,7 @@
 namespace tenon::codegen {
 
 /// Changes whenever `generator`, the loop IR or `image` change their layout: both libraries are of one build.
-inline constexpr std::uint64_t llvm_plugin_abi = 1;
+inline constexpr std::uint64_t llvm_plugin_abi = 2;
 inline constexpr char llvm_plugin_symbol[] = "tenon_llvm_generator";
 
 struct llvm_plugin {

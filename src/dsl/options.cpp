@@ -26,4 +26,17 @@ pass_names& pass_names::operator=(const pass_names&) = default;
 pass_names& pass_names::operator=(pass_names&&) noexcept = default;
 pass_names::~pass_names() = default;
 
+pass_options::value::value(const char* word) : text(word) {}
+pass_options::value::value(std::int64_t number) : text(std::to_string(number)) {}
+pass_options::value::value(int number) : text(std::to_string(number)) {}
+pass_options::pass_options() noexcept = default;
+pass_options::pass_options(std::initializer_list<std::pair<const char*, value>> l) {
+  for (const auto& [key, given] : l) v.emplace_back(key, given.text);
+}
+pass_options::pass_options(const pass_options&) = default;
+pass_options::pass_options(pass_options&&) noexcept = default;
+pass_options& pass_options::operator=(const pass_options&) = default;
+pass_options& pass_options::operator=(pass_options&&) noexcept = default;
+pass_options::~pass_options() = default;
+
 }  // namespace tenon

@@ -1,10 +1,13 @@
 #include "graph/fuse.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 #include <unordered_set>
 
 #include "graph/op_def.hpp"
+#include "graph/text.hpp"
 #include "ops/leaf.hpp"
 
 namespace tenon::ir {
@@ -303,6 +306,42 @@ bool is_splat(const node& n) { return n.op == &constant_definition() && n.type.s
 
 fusion fuse(const graph& g, bool enabled, const std::function<bool(const node&)>& contiguous) {
   return fuser(g, enabled, contiguous).run();
+}
+
+std::string to_string(const graph& g, const fusion& f) {
+  std::unordered_map<const node*, const group*> group_of;
+  for (const group& k : f.groups)
+    for (const node* n : k.inlined) group_of[n] = &k;
+  std::vector<const node*> order;
+  std::unordered_map<const node*, std::string> comments;
+  std::unordered_set<const node*> placed;
+  // What is in no kernel (constants, views of buffers) stands where it is first needed.
+  const auto place = [&](const node* n) {
+    std::vector<const node*> open{n};
+    while (!open.empty()) {
+      const node* top = open.back();
+      const auto next =
+          std::ranges::find_if(top->operands, [&](const node_ref& o) { return !placed.contains(o.get()); });
+      if (next != top->operands.end()) {
+        open.push_back(next->get());
+        continue;
+      }
+      open.pop_back();
+      if (placed.insert(top).second) order.push_back(top);
+    }
+  };
+  int number = 0;
+  for (const group& k : f.groups) {
+    for (const node* n : k.inlined)
+      for (const node_ref& o : n->operands)
+        if (!group_of.contains(o.get())) place(o.get());
+    const std::size_t first = order.size();
+    for (const node* n : k.inlined) place(n);
+    place(k.root);
+    comments[order[first]] = fmt::format("kernel {}", ++number);
+  }
+  for (const node* n : post_order(g.outputs)) place(n);
+  return to_string(g, order, comments);
 }
 
 }  // namespace tenon::ir

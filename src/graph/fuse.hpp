@@ -36,4 +36,7 @@ struct fusion {
 /// otherwise.
 fusion fuse(const graph&, bool enabled, const std::function<bool(const node&)>& contiguous);
 
+/// The graph kernel by kernel, each under a comment: what it computes in registers stands above what it stores.
+std::string to_string(const graph&, const fusion&);
+
 }  // namespace tenon::ir

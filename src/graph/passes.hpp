@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "graph/node.hpp"
+#include "graph/pass_settings.hpp"
 #include "tenon/graph/graph.hpp"
 
 namespace tenon::ir {
@@ -13,20 +14,36 @@ namespace tenon::ir {
 /// order; one that `f` replaces is replaced in the list.
 graph rewrite(const graph&, const std::function<node_ref(node_table&, const node_ref&)>& f);
 
+/// How often a value is read by other nodes and given as an output, in the graph before the rewriting.
+using use_count = std::function<int(const node_ref& rewritten)>;
+/// The same for rewrites that must not repeat the work of a value that others need too.
+graph rewrite(const graph&, const std::function<node_ref(node_table&, const node_ref&, const use_count&)>& f);
+
 /// Replaces params by the constants that `find` knows by name. Throws argument_error that lists every missing one, and
 /// shape_error or type_error for one whose value does not have the stated extents or type.
 graph bind_params(const graph&, const std::function<node_ref(const node& param)>& find);
 /// Replaces the inputs' types by those of a call, and infers everything again: named extents become numbers.
 graph specialize(const graph&, std::span<const value_type> inputs);
+
+// The passes of the list. Each is a function of the graph and of the options of passes.
+
 /// Library operators become the operators they are written in, until none is left.
-graph expand_library(const graph&);
-/// Evaluates what depends on constants alone, by the native functions, within a budget of bytes per value.
-graph fold_constants(const graph&, std::int64_t max_bytes = std::int64_t{1} << 30);
-/// Identities: reshape of reshape, transposes that cancel or do nothing, casts to the same type, x + 0, x * 1.
-graph simplify(const graph&);
+graph expand_library(const graph&, const pass_settings& = {});
+/// What can be said with fewer or simpler nodes, with the same bits: identities, chains of movement, of casts.
+graph canonicalize(const graph&, const pass_settings& = {});
+/// Evaluates what depends on constants alone, by the native functions, within a budget of bytes and work per value.
+graph fold_constants(const graph&, const pass_settings& = {});
+/// Factors per channel behind and before contractions go into their constant weights, and with them what is added.
+graph fold_scale(const graph&, const pass_settings& = {});
+/// Contractions of one value with several constant weights become one with all of them.
+graph combine_parallel(const graph&, const pass_settings& = {});
+/// On request: contractions, and cheap maps between them, in 16-bit floats.
+graph mixed_precision(const graph&, const pass_settings& = {});
+/// What is equal for real numbers but not bit for bit.
+graph fast_math(const graph&, const pass_settings& = {});
 /// Operators become what lowers well, where their plain definition does not: transposed convolutions become
 /// convolutions.
-graph legalize(const graph&);
+graph legalize(const graph&, const pass_settings& = {});
 
 /// Throws compile_error that names the node and the broken invariant: operand counts, types as inferred, acyclic order,
 /// projections, inputs that are inputs.

@@ -6,11 +6,27 @@
 namespace tenon::ir {
 
 graph rewrite(const graph& g, const std::function<node_ref(node_table&, const node_ref&)>& f) {
+  return rewrite(g, [&](node_table& t, const node_ref& n, const use_count&) { return f(t, n); });
+}
+
+graph rewrite(const graph& g, const std::function<node_ref(node_table&, const node_ref&, const use_count&)>& f) {
   node_table table;
   std::unordered_map<const node*, node_ref> done;
   std::vector<node_ref> roots = g.inputs;  // also those that nothing uses
   roots.insert(roots.end(), g.outputs.begin(), g.outputs.end());
-  for (const node* n : post_order(roots)) {
+  const std::vector<const node*> order = post_order(roots);
+  done.reserve(order.size());
+  std::unordered_map<const node*, int> uses, uses_after;  // of the graph's nodes, and of what they became
+  uses.reserve(order.size());
+  uses_after.reserve(order.size());
+  for (const node* n : order)
+    for (const node_ref& o : n->operands) ++uses[o.get()];
+  for (const node_ref& o : g.outputs) ++uses[o.get()];
+  const use_count count = [&](const node_ref& n) {
+    const auto it = uses_after.find(n.get());
+    return it == uses_after.end() ? 0 : it->second;
+  };
+  for (const node* n : order) {
     bool same = true;
     std::vector<node_ref> operands;
     operands.reserve(n->operands.size());
@@ -18,10 +34,10 @@ graph rewrite(const graph& g, const std::function<node_ref(node_table&, const no
       operands.push_back(done.at(o.get()));
       same &= operands.back() == o;
     }
-    const node_ref rebuilt =
-        table.unique(same ? node_ref(n) : make_node(*n->op, n->attrs, std::move(operands), n->where));
-    node_ref replaced = f(table, rebuilt);
-    done.emplace(n, replaced ? table.unique(std::move(replaced)) : rebuilt);
+    node_ref now = table.unique(same ? node_ref(n) : make_node(*n->op, n->attrs, std::move(operands), n->where));
+    if (node_ref replaced = f(table, now, count)) now = table.unique(std::move(replaced));
+    uses_after[now.get()] += uses[n];
+    done.emplace(n, std::move(now));
   }
   graph r;
   for (const node_ref& i : g.inputs) r.inputs.push_back(done.at(i.get()));

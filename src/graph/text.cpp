@@ -3,8 +3,12 @@
 //     %0 = matmul(%x, %w) : f32[n,10]
 //     return %0
 //   }
+// What follows // on a line is a comment.
+#include "graph/text.hpp"
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <unordered_map>
 #include <unordered_set>
@@ -52,8 +56,10 @@ std::unordered_map<const node*, std::string> name_values(const graph& g, const s
 
 }  // namespace
 
-std::string to_string(const graph& g) {
-  const auto order = post_order(g.outputs);
+std::string to_string(const graph& g) { return to_string(g, post_order(g.outputs), {}); }
+
+std::string to_string(const graph& g, const std::vector<const node*>& order,
+                      const std::unordered_map<const node*, std::string>& comments) {
   const auto names = name_values(g, order);
   std::string s = "graph(";
   for (std::size_t i = 0; i < g.inputs.size(); ++i)
@@ -63,6 +69,7 @@ std::string to_string(const graph& g) {
   for (const node_ref& i : g.inputs) inputs.insert(i.get());
   for (const node* n : order) {
     if (inputs.contains(n)) continue;
+    if (const auto c = comments.find(n); c != comments.end()) s += fmt::format("  // {}\n", c->second);
     s += fmt::format("  {} = {}{}(", names.at(n), n->op->name, n->op->attrs->print(n->attrs.get()));
     for (std::size_t i = 0; i < n->operands.size(); ++i)
       s += fmt::format("{}{}", i ? ", " : "", names.at(n->operands[i].get()));
@@ -284,8 +291,13 @@ class reader {
     return at_ < text_.size() ? text_[at_] : '\0';
   }
   void space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
-      ++at_;
+    while (at_ < text_.size())
+      if (text_.substr(at_, 2) == "//")
+        at_ = std::min(text_.find('\n', at_), text_.size());
+      else if (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r')
+        ++at_;
+      else
+        return;
   }
   [[noreturn]] void fail(std::string_view expected) {
     int line = 1, column = 1;

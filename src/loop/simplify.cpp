@@ -117,6 +117,8 @@ expr_ref sub(expr_arena& m, expr_ref a, expr_ref b) {
   if (a == b) return m.integer(t, 0);
   if (known(b, d)) return m.add(a, m.integer(t, wrap(0, '-', d)));
   if (known(a, c) && c == 0) return m.apply(prim::neg, b);
+  if (known(a, c) && b->is(prim::sub) && known(b->operands[0], d))
+    return m.add(b->operands[1], m.integer(t, wrap(c, '-', d)));
   if (b->is(prim::neg)) return m.add(a, b->operands[0]);
   if (with_constant(a, prim::add, c)) return m.add(m.sub(a->operands[0], b), a->operands[1]);
   if (with_constant(b, prim::add, d) && known(a, c)) return m.sub(m.integer(t, wrap(c, '-', d)), b->operands[0]);

@@ -12,11 +12,8 @@ struct sym {
   sym() = default;
   sym(expr_arena* a, expr_ref x) : arena(a), e(x) {}
   dtype type() const { return e->type; }
-  /// A number of the same type as `this`.
-  sym like(double v) const {
-    return {arena,
-            is_float(e->type) ? arena->constant(e->type, v) : arena->integer(e->type, static_cast<std::int64_t>(v))};
-  }
+  /// A number of the same type as `this`, as a cast makes it: -1 as an unsigned integer is 0.
+  sym like(double v) const { return {arena, arena->constant(e->type, v)}; }
 };
 
 inline sym apply(prim p, sym a) { return {a.arena, a.arena->apply(p, a.e)}; }

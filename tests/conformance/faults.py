@@ -158,16 +158,16 @@ REACH = {"core": ["llvm", "native"], "ops": ["llvm", "native"], "lower": ["llvm"
          "codegen": ["llvm"], "native": ["native"]}
 
 
-def listed():
+def listed(table=HERE / "faults.md"):
     """number -> (what, where) of faults.md."""
-    rows = re.findall(r"^\| (\d+) \| (.+?) \| (\w+) \| .+ \|$", (HERE / "faults.md").read_text(), re.M)
+    rows = re.findall(r"^\| (\d+) \| (.+?) \| (\w+) \| .+ \|$", table.read_text(), re.M)
     return {int(n): (what, where) for n, what, where in rows}
 
 
-def seed(tree):
+def seed(tree, seeded):
     (tree / "include/tenon/core/fault.hpp").write_text(SWITCH)
     text = {}
-    for number, patches in PATCHES.items():
+    for number, patches in seeded.items():
         for name, before, after in patches:
             s = text.get(name) or (tree / name).read_text()
             # However the lines are broken.
@@ -180,20 +180,20 @@ def seed(tree):
                                  if name.endswith(".hpp") else '#include "tenon/core/fault.hpp"\n' + s)
 
 
-def build(work, jobs, native):
+def build(work, jobs, native, seeded=PATCHES, program="test_conformance_table"):
     tree = work / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     for part in ["include", "src", "cmake", "tests"]:
         shutil.copytree(ROOT / part, tree / part)
     for part in ["CMakeLists.txt", "LICENSE", "NOTICE", "README.md"]:
         shutil.copy(ROOT / part, tree / part)
-    seed(tree)
+    seed(tree, seeded)
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DTENON_BUILD_EXAMPLES=OFF", "-DTENON_BUILD_BENCH=OFF"]
     if native:
         options.append("-DTENON_LLVM=OFF")
     subprocess.run(["cmake", "-S", tree, "-B", work / "build", "-G", "Ninja", *options], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", work / "build", f"-j{jobs}", *([] if native else ["tenon-llvm"]),
-                    "test_conformance_table"], check=True)
+                    program], check=True)
 
 
 def run(work, number, target):

@@ -51,15 +51,65 @@ struct pass_names {
   ~pass_names();
 };
 
+/// Values of passes' options by key: `{{"fold_constants.max_bytes", 1 << 20}, {"mixed_precision", "bf16"}}`.
+struct pass_options {
+  struct value {
+    std::string text;
+    value(const char* word);
+    value(std::int64_t number);
+    value(int number);
+  };
+  std::vector<std::pair<std::string, std::string>> v;
+  pass_options() noexcept;
+  pass_options(std::initializer_list<std::pair<const char*, value>>);
+  pass_options(const pass_options&);
+  pass_options(pass_options&&) noexcept;
+  pass_options& operator=(const pass_options&);
+  pass_options& operator=(pass_options&&) noexcept;
+  ~pass_options();
+};
+
+class graph_pass;       // tenon/graph/pass.hpp
+class pass_instrument;  // tenon/graph/pass.hpp
+struct pass_place;      // tenon/graph/pass.hpp
+
+/// The user's own passes and instruments of a context: what `add` was given. A value; copies share what they hold.
+class pass_additions {
+ public:
+  struct content;
+  pass_additions() noexcept;
+  pass_additions(const pass_additions&) noexcept;
+  pass_additions& operator=(pass_additions) noexcept;
+  ~pass_additions();
+  /// Null when there is nothing.
+  const content* get() const { return content_; }
+  /// To write into: a copy of its own where it is shared.
+  content& own();
+
+ private:
+  content* content_ = nullptr;
+};
+
 /// An opt_level that nobody gave.
 inline constexpr int unset_level = -2147483647 - 1;
 
-/// Which passes run, and what they say: a value, handed down.
+/// Which passes run, what they may do, and what they say: a value, handed down. Names and keys that do not exist are an
+/// argument_error that lists the known ones, when the callable is made.
 struct pass_context {
   int opt_level = unset_level;  ///< 0 to 4; 3 when neither this nor the options' is given
   pass_names disabled{};        ///< passes that do not run
   pass_names required{};        ///< passes that run at any opt_level
-  std::string dump{};           ///< "graph,loop:after": which stages print themselves, to standard error
+  pass_options options{};       ///< values of passes' options
+  /// What prints itself, to standard error: words `stage[:before|:after][:pass]`, stages graph, loop, llvm, asm; as
+  /// "graph:after:fuse,loop". TENON_DUMP adds to it.
+  std::string dump{};
+  pass_additions additions{};  ///< by `add`
+
+  /// A pass of the user's own, at a place: `ctx.add(graph_pass("my_rule", rule(...)), after("canonicalize"))`. Passes
+  /// at the same place run in the order they were added. argument_error for a name that is taken.
+  pass_context& add(graph_pass, pass_place);
+  /// Sees every graph pass. It outlives the callables that are made with this context.
+  pass_context& add(pass_instrument&);
 };
 
 /// Options of `jit` and `build`.

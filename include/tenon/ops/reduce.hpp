@@ -234,6 +234,13 @@ struct reduce_or_map_fn : reduce_fn<Reduce> {
     return apply<Map>(where, a, b);
   }
 };
+/// any(x), any(x, {.axes = {1}}), and the variable of a rewrite rule: any("x").
+struct any_fn : reduce_fn<ops::any_op> {
+  using reduce_fn<ops::any_op>::operator();
+  tensor<any_dtype, any_shape> operator()(const char* name, loc where = std::source_location::current()) const {
+    return tensor<any_dtype, any_shape>(emit_input(name, any_dtype, any_dims(), where));
+  }
+};
 }  // namespace detail
 
 inline constexpr detail::reduce_fn<ops::sum_op> sum{};
@@ -242,7 +249,7 @@ inline constexpr detail::reduce_fn<ops::mean_op> mean{};
 inline constexpr detail::reduce_or_map_fn<ops::max_op, ops::maximum_op> max{};
 inline constexpr detail::reduce_or_map_fn<ops::min_op, ops::minimum_op> min{};
 inline constexpr detail::reduce_fn<ops::all_op> all{};
-inline constexpr detail::reduce_fn<ops::any_op> any{};
+inline constexpr detail::any_fn any{};
 inline constexpr detail::attr_fn<ops::argmax_op> argmax{};
 inline constexpr detail::attr_fn<ops::argmin_op> argmin{};
 

@@ -11,6 +11,7 @@
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
 
+#include <chrono>
 #include <map>
 #include <mutex>
 
@@ -92,7 +93,10 @@ class llvm_generator final : public generator {
   std::string identity() const override { return identity_; }
   machine resolve(std::string_view cpu) const override { return resolve_machine(cpu); }
 
-  runtime::image compile(const ir::kernel& k, const machine& m, const detail::hash128& key) const override {
+  runtime::image compile(const ir::kernel& k, const machine& m, const detail::hash128& key,
+                         compile_times* spent) const override {
+    using clock = std::chrono::steady_clock;
+    const auto start = clock::now();
     return with_module(k, m, [&](work& w) {
       run_passes(w.module, *w.target);
       check_legal(w.module, m, k.name);
@@ -102,8 +106,13 @@ class llvm_generator final : public generator {
         throw compile_error(fmt::format("code generation of {}: {}", k.name, llvm::toString(object.takeError())));
       if (!w.errors.empty()) throw compile_error(fmt::format("code generation of {}: {}", k.name, w.errors));
       const auto bytes = std::as_bytes(std::span((*object)->getBufferStart(), (*object)->getBufferSize()));
+      const auto linking = clock::now();
       runtime::image image = link_object(bytes, kernel_symbol, k.name);
       image.key = key;
+      if (spent) {
+        spent->code = std::chrono::duration<double>(linking - start).count();
+        spent->linking = std::chrono::duration<double>(clock::now() - linking).count();
+      }
       return image;
     });
   }

@@ -16,7 +16,7 @@ bool waits(const node& n) {
 
 }  // namespace
 
-graph expand_library(const graph& g) {
+graph expand_library(const graph& g, const pass_settings&) {
   // An expansion may use library operators again: repeat until none is left. Each round goes one level deeper.
   graph r = g;
   for (int round = 0; round < 16; ++round) {

@@ -3,7 +3,7 @@
 
 namespace tenon::ir {
 
-graph legalize(const graph& g) {
+graph legalize(const graph& g, const pass_settings&) {
   return rewrite(g, [](node_table&, const node_ref& n) { return n->op->legalize ? n->op->legalize(*n) : node_ref(); });
 }
 

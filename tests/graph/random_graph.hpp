@@ -1,0 +1,282 @@
+// Random graphs of all operators, made by their own rules: operands and attributes are drawn until the shape rule and
+// the type rule take them. The same seed gives the same graph.
+#pragma once
+#include <algorithm>
+#include <boost/hana/for_each.hpp>
+#include <functional>
+#include <random>
+#include <source_location>
+#include <string>
+#include <vector>
+
+#include "graph/op_def.hpp"
+#include "ops/all.hpp"
+#include "ops/leaf.hpp"
+#include "run_graph.hpp"
+
+namespace tenon::test {
+
+using generator = std::mt19937_64;
+inline int below(generator& r, int n) { return static_cast<int>(r() % static_cast<unsigned>(n)); }
+inline bool chance(generator& r, int percent) { return below(r, 100) < percent; }
+template <class T>
+const T& one_of(generator& r, const std::vector<T>& v) {
+  return v[static_cast<std::size_t>(below(r, static_cast<int>(v.size())))];
+}
+
+/// Fills the fields of attributes for operands like `x`.
+class attribute_filler {
+ public:
+  attribute_filler(generator& r, const dims& x)
+      : random_(r), x_(x), lists_(1 + below(r, std::max(1, std::min(x.rank, 3)))) {
+    if (x.rank > 2 && chance(r, 70)) lists_ = x.rank - 2;  // of spatial axes
+  }
+
+  void operator()(std::string_view name, int& f) {
+    if (name == "axis")
+      f = x_.rank == 0 ? 0 : below(random_, 2 * x_.rank) - x_.rank;
+    else if (name == "groups")
+      f = chance(random_, 50) || x_.rank < 2 ? 1 : chance(random_, 50) ? 2 : static_cast<int>(x_[1]);
+    else
+      f = 1 + below(random_, 4);
+  }
+  void operator()(std::string_view, bool& f) { f = chance(random_, 50); }
+  void operator()(std::string_view name, double& f) { f = name == "epsilon" ? 1e-3 : (below(random_, 65) - 32) / 16.0; }
+  void operator()(std::string_view, dtype& f) { f = static_cast<dtype>(below(random_, static_cast<int>(any_dtype))); }
+  void operator()(std::string_view, pad_mode& f) { f = static_cast<pad_mode>(below(random_, 4)); }
+  void operator()(std::string_view, einsum_attrs& f) {
+    static const std::vector<const char*> specs = {"ij,jk->ik", "ij,kj->ik",   "bij,bjk->bik", "ij->ji",
+                                                   "ij->i",     "i,j->ij",     "ij,j->i",      "bij,bkj->bik",
+                                                   "ij,ij->ij", "bhi,bhj->bij"};
+    f = einsum_attrs(one_of(random_, specs));
+  }
+  void operator()(std::string_view name, ints& f) {
+    f = {};
+    if (name == "axes") {
+      std::vector<int> order;
+      for (int d = 0; d < x_.rank; ++d) order.push_back(d);
+      std::shuffle(order.begin(), order.end(), random_);
+      const int n = chance(random_, 20) ? 0 : chance(random_, 50) ? x_.rank : lists_;
+      for (int i = 0; i < std::min(n, x_.rank); ++i) push(f, order[i] - (chance(random_, 30) ? x_.rank : 0));
+    } else if (name == "before" || name == "after") {
+      for (int d = 0; d < x_.rank; ++d) push(f, below(random_, 3));
+    } else if (name == "repeats") {
+      for (int d = 0; d < x_.rank; ++d) push(f, 1 + below(random_, 2));
+    } else if (name == "window") {
+      for (int d = 0; d < lists_; ++d) push(f, 1 + below(random_, 3));
+    } else if (name == "padding") {
+      if (chance(random_, 50))
+        for (int d = 0; d < lists_ * (1 + below(random_, 2)); ++d) push(f, below(random_, 3));
+    } else if (name == "stride" || name == "dilation") {
+      if (chance(random_, 50))
+        for (int d = 0; d < lists_; ++d) push(f, 1 + below(random_, 2));
+    } else if (name == "step") {
+      if (chance(random_, 40))
+        for (int d = 0; d < lists_; ++d) push(f, chance(random_, 30) ? -1 - below(random_, 2) : 1 + below(random_, 2));
+    } else {
+      for (int d = 0; d < lists_; ++d)
+        push(f, name == "stop" && chance(random_, 40) ? slice_end : below(random_, 13) - 4);
+    }
+  }
+  void operator()(std::string_view, dims& f) {
+    f = {};
+    if (chance(random_, 50)) {  // the same elements in other extents
+      extent_t left = x_.count();
+      for (int d = 0; d < 3 && left > 1; ++d)
+        for (const extent_t e : {7, 5, 4, 3, 2})
+          if (left % e == 0 && chance(random_, 50)) {
+            f.push_back(e);
+            left /= e;
+            break;
+          }
+      f.push_back(chance(random_, 30) ? dyn : left);
+    } else {
+      for (int d = below(random_, 2); d > 0; --d) f.push_back(1 + below(random_, 3));
+      for (const extent_t e : x_) f.push_back(e == 1 ? 1 + below(random_, 4) : e);
+    }
+    if (f.rank > 5) f = x_;
+  }
+
+ private:
+  static void push(ints& l, int v) {
+    if (l.size < ints::capacity) l.v[l.size++] = v;
+  }
+  generator& random_;
+  const dims& x_;
+  int lists_;
+};
+
+/// An operator with what the generator asks of its struct.
+struct drawn_operator {
+  const ir::op_def* def;
+  dtype (*operand_type)(int k, dtype main);
+  ir::attrs_ref (*attributes)(generator&, const dims& x);
+};
+inline const std::vector<drawn_operator>& drawn_operators() {
+  static const std::vector<drawn_operator> all = [] {
+    std::vector<drawn_operator> r;
+    boost::hana::for_each(ir::operator_types, [&](auto type) {
+      using Op = typename decltype(type)::type;
+      r.push_back({&detail::definition<Op>(), [](int k, dtype main) { return Op::operand_type(k, main); },
+                   [](generator& g, const dims& x) -> ir::attrs_ref {
+                     auto a = std::make_shared<typename Op::attrs>();
+                     Op::attrs::fields(*a, attribute_filler(g, x));
+                     return a;
+                   }});
+    });
+    return r;
+  }();
+  return all;
+}
+
+class graph_maker {
+ public:
+  explicit graph_maker(std::uint64_t seed) : random_(seed * 0x9e3779b97f4a7c15U + 1), seed_(seed) {}
+
+  ir::graph make() {
+    const auto& ops = drawn_operators();
+    add(ops[seed_ % ops.size()], 3000);  // each operator is the first of its share of the graphs
+    const int wanted = 5 + below(random_, 8);
+    for (int tries = 0; nodes_ < wanted && tries < 200; ++tries)
+      if (chance(random_, 6))
+        normalised();
+      else
+        add(one_of(random_, ops), 60);
+    ir::graph g;
+    g.inputs = inputs_;
+    for (const auto& v : pool_)
+      if (std::ranges::none_of(used_, [&](const auto& u) { return u == v; })) g.outputs.push_back(v);
+    if (chance(random_, 30)) {
+      const auto& shared = one_of(random_, pool_);
+      if (std::ranges::find(g.outputs, shared) == g.outputs.end()) g.outputs.push_back(shared);
+    }
+    return g;
+  }
+
+ private:
+  static constexpr extent_t most_elements = 3000;
+
+  static const loc here() { return std::source_location::current(); }
+
+  dims shape() {
+    static const std::vector<extent_t> extents = {1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9, 16, 17, 33};
+    dims d;
+    const int rank = chance(random_, 5) ? 0 : 1 + below(random_, chance(random_, 20) ? 5 : 4);
+    for (int i = 0; i < rank; ++i) d.push_back(chance(random_, 1) ? 0 : one_of(random_, extents));
+    while (d.count() > most_elements) d[below(random_, d.rank)] = 2;
+    return d;
+  }
+  // Extents that an operand beside x may have.
+  dims beside(const dims& x, const dims& previous) {
+    if (chance(random_, 40)) return previous;
+    dims d;
+    const std::vector<int> ranks = {x.rank, x.rank, 1, 2, x.rank + 1, x.rank - 1};
+    const int rank = std::clamp(one_of(random_, ranks), 0, 5);
+    for (int i = 0; i < rank; ++i) {
+      const int at = x.rank - rank + i;
+      if (chance(random_, 45) && at >= 0)
+        d.push_back(x[at]);
+      else if (chance(random_, 60) && x.rank > 0)
+        d.push_back(x[below(random_, x.rank)]);
+      else
+        d.push_back(1 + below(random_, 4));
+    }
+    return d;
+  }
+  dtype type() {
+    if (!pool_.empty() && chance(random_, 75)) return one_of(random_, pool_)->type.element;
+    return chance(random_, 60) ? f32 : static_cast<dtype>(below(random_, static_cast<int>(any_dtype)));
+  }
+
+  // A value of the pool, or an empty reference.
+  detail::node_ref known(const ir::value_type* exact, dtype t) {
+    std::vector<detail::node_ref> fits;
+    for (const auto& v : pool_)
+      if (exact ? v->type == *exact : v->type.element == t) fits.push_back(v);
+    return fits.empty() ? detail::node_ref() : one_of(random_, fits);
+  }
+  detail::node_ref leaf(const ir::value_type& t) {
+    if (chance(random_, 70)) {
+      inputs_.push_back(ir::make_input("x" + std::to_string(inputs_.size()), t.element, t.shape, here()));
+      return inputs_.back();
+    }
+    data d = filled(t.element, t.shape, static_cast<std::uint32_t>(random_()));
+    if (chance(random_, 30))
+      for (extent_t i = 0; i < d.get().size; ++i) set_element(d, i, 1);
+    static const char nothing = 0;
+    return ir::make_constant(t.element, t.shape, d.get().data ? d.get().data : &nothing, here());
+  }
+
+  bool add(const drawn_operator& op, int attempts) {
+    const ir::op_def& def = *op.def;
+    for (int attempt = 0; attempt < attempts; ++attempt) {
+      const int n =
+          def.min_operands + below(random_, std::min(def.max_operands, def.min_operands + 2) - def.min_operands + 1);
+      const dtype main = type();
+      std::vector<dtype> types;
+      std::vector<dims> shapes;
+      std::vector<detail::node_ref> operands;
+      for (int k = 0; k < n; ++k) {
+        types.push_back(op.operand_type(k, main));
+        if (types.back() == any_dtype) types.back() = main;
+        detail::node_ref v = chance(random_, k == 0 ? 80 : 35) ? known(nullptr, types.back()) : detail::node_ref();
+        shapes.push_back(v ? v->type.shape : k == 0 ? shape() : beside(shapes.front(), shapes.back()));
+        operands.push_back(std::move(v));
+      }
+      const dims x = n ? shapes.front() : shape();
+      const ir::attrs_ref attrs = op.attributes(random_, x);
+      const detail::type_outcome t = def.types(attrs.get(), {types.data(), n});
+      if (!t.ok) continue;
+      const detail::outcome s = def.shape(attrs.get(), {shapes.data(), n});
+      if (!s.ok || !s.out.is_static() || s.out.count() > most_elements) continue;
+      for (int k = 0; k < n; ++k) {
+        const ir::value_type exact{types[static_cast<std::size_t>(k)], shapes[static_cast<std::size_t>(k)]};
+        auto& o = operands[static_cast<std::size_t>(k)];
+        if (!o && chance(random_, 30)) o = known(&exact, exact.element);
+        if (!o) o = leaf(exact);
+      }
+      keep(ir::make_node(def, attrs, operands, here()), operands);
+      return true;
+    }
+    return false;
+  }
+  void keep(const detail::node_ref& made, const std::vector<detail::node_ref>& operands) {
+    ++nodes_;
+    used_.insert(used_.end(), operands.begin(), operands.end());
+    for (int i = 0; i < made->results(); ++i) pool_.push_back(ir::make_result(made, i, here()));
+    if (made->results() > 1) used_.push_back(made);
+  }
+  // Two reductions over one axis and maps between them, as every norm has them.
+  void normalised() {
+    std::vector<detail::node_ref> floats;
+    for (const auto& v : pool_)
+      if (is_float(v->type.element) && v->type.shape.rank > 0 && v->type.shape.count() > 0) floats.push_back(v);
+    if (floats.empty()) return;
+    const auto x = one_of(random_, floats);
+    const ir::attrs_ref over = std::make_shared<reduce_attrs>(reduce_attrs{
+        .axes = {chance(random_, 70) ? x->type.shape.rank - 1 : below(random_, x->type.shape.rank)}, .keep = true});
+    const auto of = [&](const ir::op_def& d, ir::attrs_ref a, std::vector<detail::node_ref> o) {
+      auto n = ir::make_node(d, std::move(a), o, here());
+      keep(n, o);
+      return n;
+    };
+    const ir::attrs_ref none = std::make_shared<no_attrs>();
+    const auto reduced = [&](const detail::node_ref& v) {
+      return of(chance(random_, 50)   ? detail::definition<ops::mean_op>()
+                : chance(random_, 50) ? detail::definition<ops::max_op>()
+                                      : detail::definition<ops::sum_op>(),
+                over, {v});
+    };
+    const auto centred = of(detail::definition<ops::sub_op>(), none, {x, reduced(x)});
+    const auto changed = chance(random_, 50) ? of(detail::definition<ops::mul_op>(), none, {centred, centred})
+                                             : of(detail::definition<ops::exp_op>(), none, {centred});
+    of(detail::definition<ops::mul_op>(), none, {changed, reduced(changed)});
+  }
+
+  generator random_;
+  std::uint64_t seed_;
+  std::vector<detail::node_ref> inputs_, pool_, used_;
+  int nodes_ = 0;
+};
+
+}  // namespace tenon::test

@@ -1,0 +1,139 @@
+// The unoptimised native result of a graph, node by node, and how far another correct compilation may be from it.
+//
+// The tolerance is measured, not assumed (Monte Carlo arithmetic, after Parker 1997): the graph is computed again
+// several times, each time with every computed float off by some units in its last place. Where such errors change an
+// element, they say by how much an optimised graph may differ; where they turn a comparison, a rounding or a NaN, it
+// may be anything. What only moves elements or is made of integers has no tolerance at all.
+#pragma once
+#include <cstdio>
+#include <unordered_map>
+
+#include "graph/native_call.hpp"
+#include "graph/passes.hpp"
+#include "random_graph.hpp"
+
+namespace tenon::test {
+
+class reference {
+ public:
+  reference(const ir::graph& g, const std::vector<data>& in) {
+    const ir::graph plain = ir::expand_library(g);
+    exact_ = evaluate(plain, in, 0);
+    for (int run = 1; run <= perturbed_runs; ++run) others_.push_back(evaluate(plain, in, run));
+  }
+
+  const std::vector<data>& exact() const { return exact_; }
+  /// Elements that were compared and those that nothing could be said of, so far.
+  mutable std::int64_t compared = 0, open = 0;
+
+  /// Whether `got` is a result that another correct compilation may give; `why` says where not. `finite`: where the
+  /// reference is no number, anything is right.
+  bool accepts(const std::vector<data>& got, bool finite, std::string* why) const {
+    for (std::size_t o = 0; o < exact_.size(); ++o) {
+      const data &want = exact_[o], &have = got[o];
+      if (want.get().dims != have.get().dims || want.get().type != have.get().type) {
+        *why = "output " + std::to_string(o) + " has other extents or another type";
+        return false;
+      }
+      for (extent_t i = 0; i < want.get().size; ++i) {
+        const double w = element(want, i), h = element(have, i);
+        ++compared;
+        if (w == h || (std::isnan(w) && std::isnan(h))) continue;
+        const double t = tolerance(o, i, w, finite);
+        open += std::isinf(t);
+        if (std::isinf(t) || std::abs(w - h) <= t) continue;
+        char text[160];
+        std::snprintf(text, sizeof text, "output %zu element %lld: %.9g, reference %.9g, tolerance %.3g", o,
+                      static_cast<long long>(i), h, w, t);
+        *why = text;
+        return false;
+      }
+    }
+    return true;
+  }
+
+ private:
+  static constexpr int perturbed_runs = 6;
+  /// How many times what the perturbed runs differ by: they are few, and errors of sums are not independent.
+  static constexpr double margin = 8;
+
+  static double unit(dtype t) { return t == f64 ? 0x1p-52 : t == f32 ? 0x1p-23 : t == f16 ? 0x1p-10 : 0x1p-7; }
+
+  double tolerance(std::size_t output, extent_t i, double want, bool finite) const {
+    if (finite && !std::isfinite(want)) return INFINITY;
+    double spread = 0;
+    for (const std::vector<data>& run : others_) {
+      const double v = element(run[output], i);
+      if (v == want || (std::isnan(v) && std::isnan(want))) continue;
+      if (!std::isfinite(v) || !std::isfinite(want) || !is_float(exact_[output].get().type)) return INFINITY;
+      spread = std::max(spread, std::abs(v - want));
+    }
+    // What underflows may come out as 0 or as a subnormal number.
+    const dtype t = exact_[output].get().type;
+    return is_float(t) ? margin * spread + (t == f16 ? 0x1p-22 : 0x1p-124) : 0;
+  }
+
+  /// Errors of run `run`: none, all up, all down, then by chance.
+  static void perturb(data& d, int run, generator& random) {
+    const dtype t = d.get().type;
+    if (run == 0 || !is_float(t)) return;
+    const double size = (t == f64 || t == f32 ? 4 : 1) * unit(t);
+    for (extent_t i = 0; i < d.get().size; ++i) {
+      const double direction = run == 1 ? 1 : run == 2 ? -1 : chance(random, 50) ? 1 : -1;
+      const double v = element(d, i);
+      if (std::isfinite(v)) set_element(d, i, v * (1 + direction * size));
+    }
+  }
+
+  static std::vector<data> evaluate(const ir::graph& g, const std::vector<data>& in, int run) {
+    generator random(static_cast<std::uint64_t>(run));
+    std::unordered_map<const ir::node*, std::vector<data>> value;
+    for (std::size_t i = 0; i < g.inputs.size(); ++i) value[g.inputs[i].get()].push_back(in[i]);
+    for (const ir::node* n : ir::post_order(g.outputs)) {
+      if (n->op == &ir::input_definition()) continue;
+      std::vector<data>& mine = value[n];
+      if (n->op == &ir::constant_definition()) {
+        const ir::constant_value& c = ir::constant_of(*n);
+        mine.emplace_back(c.type(), c.extents(), nullptr);
+        if (c.bytes()) std::memcpy(mine[0].get().data, c.data(), c.bytes());
+        continue;
+      }
+      if (n->op->kind == ir::op_kind::projection) {
+        mine.push_back(value.at(n->operands[0].get())[static_cast<std::size_t>(ir::projected_index(*n))]);
+        continue;
+      }
+      // Sums round on the way, too: their operands are perturbed, also those that nothing computed.
+      const bool sums = n->op->kind == ir::op_kind::reduction || n->op->kind == ir::op_kind::contraction ||
+                        n->op->kind == ir::op_kind::program;
+      std::vector<data> copies;
+      copies.reserve(n->operands.size());
+      std::vector<void*> buffers;
+      alignas(64) static char nothing[64];
+      for (const auto& o : n->operands) {
+        data* d = &value.at(o.get())[0];
+        if (sums && run != 0 && o->op->kind == ir::op_kind::leaf && run > 2) {
+          copies.push_back(*d);
+          d = &copies.back();
+          perturb(*d, run, random);
+        }
+        buffers.push_back(d->get().data ? d->get().data : nothing);
+      }
+      for (int i = 0; i < n->results(); ++i) {
+        const ir::value_type& t = i == 0 ? n->type : n->more[static_cast<std::size_t>(i - 1)];
+        mine.emplace_back(t.element, t.shape, nullptr);
+        buffers.push_back(mine.back().get().data ? mine.back().get().data : nothing);
+      }
+      ir::plan_native (*n)(buffers.data());
+      if (n->op->kind != ir::op_kind::movement)
+        for (data& d : mine) perturb(d, run, random);
+    }
+    std::vector<data> out;
+    for (const auto& o : g.outputs) out.push_back(value.at(o.get())[0]);
+    return out;
+  }
+
+  std::vector<data> exact_;
+  std::vector<std::vector<data>> others_;
+};
+
+}  // namespace tenon::test
