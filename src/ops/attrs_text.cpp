@@ -74,7 +74,14 @@ void print_field(std::string& s, bool v) { s += v ? "true" : "false"; }
 void print_field(std::string& s, int v) { s += fmt::format("{}", v); }
 void print_field(std::string& s, double v) { s += fmt::format("{}", v); }
 void print_field(std::string& s, dtype v) { s += name(v); }
-void print_field(std::string& s, pad_mode v) { s += name(v); }
+void print_field(std::string& s, const reals& v) {
+  s += "{";
+  for (int i = 0; i < v.size; ++i) {
+    if (i) s += ",";
+    print_field(s, v[i]);
+  }
+  s += "}";
+}
 void print_field(std::string& s, const ints& v) {
   s += "{";
   for (int i = 0; i < v.size; ++i) s.append(i ? "," : "").append(std::to_string(v[i]));
@@ -138,7 +145,11 @@ std::uint64_t hash_field(bool v) { return v; }
 std::uint64_t hash_field(int v) { return static_cast<std::uint64_t>(v); }
 std::uint64_t hash_field(double v) { return std::bit_cast<std::uint64_t>(v); }
 std::uint64_t hash_field(dtype v) { return static_cast<std::uint64_t>(v); }
-std::uint64_t hash_field(pad_mode v) { return static_cast<std::uint64_t>(v); }
+std::uint64_t hash_field(const reals& v) {
+  std::uint64_t h = static_cast<std::uint64_t>(v.size);
+  for (int i = 0; i < v.size; ++i) h = hashed(h, hash_field(v[i]));
+  return h;
+}
 std::uint64_t hash_field(const ints& v) {
   std::uint64_t h = static_cast<std::uint64_t>(v.size);
   for (int x : v) h = hashed(h, static_cast<std::uint64_t>(x));
@@ -255,16 +266,26 @@ void attrs_reader::read(dtype& v) {
   at_ = start;
   fail("an element type");
 }
-void attrs_reader::read(pad_mode& v) {
+int attrs_reader::one_of(value_names names) {
   const std::size_t start = at_;
   const std::string_view w = word();
-  for (pad_mode m : {pad_mode::constant, pad_mode::edge, pad_mode::reflect, pad_mode::wrap})
-    if (name(m) == w) {
-      v = m;
-      return;
-    }
+  std::string expected;
+  for (int i = 0; i < names.n; ++i) {
+    if (names.v[i] == w) return i;
+    expected.append(i == 0 ? "" : i + 1 == names.n ? " or " : ", ").append(names.v[i]);
+  }
   at_ = start;
-  fail("constant, edge, reflect or wrap");
+  fail(expected);
+}
+void attrs_reader::read(reals& v) {
+  v = {};
+  expect('{');
+  if (accept('}')) return;
+  do {
+    if (v.size == reals::capacity) fail("at most 16 numbers");
+    read(v.v[v.size++]);
+  } while (accept(','));
+  expect('}');
 }
 void attrs_reader::read(ints& v) {
   v = {};

@@ -1,5 +1,6 @@
 // Attributes as text and hashes, one overload a field type: what `fields` of an attribute struct is visited with.
 #pragma once
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include "tenon/core/dtype.hpp"
 #include "tenon/core/extent.hpp"
 #include "tenon/core/hash.hpp"
+#include "tenon/ops/image.hpp"
 #include "tenon/ops/matmul.hpp"
 #include "tenon/ops/relabel.hpp"
 #include "tenon/ops/selection.hpp"
@@ -17,12 +19,22 @@ namespace tenon::ir {
 
 class constant_value;
 
+/// An enum whose values have words.
+template <class E>
+concept named_enum = std::is_enum_v<E> && requires(E e) {
+  { names_of(e) } -> std::same_as<value_names>;
+};
+
 /// Appends a field's text.
+template <named_enum E>
+void print_field(std::string& s, E v) {
+  s += names_of(v).v[static_cast<int>(v)];
+}
+void print_field(std::string&, const reals&);
 void print_field(std::string&, bool);
 void print_field(std::string&, int);
 void print_field(std::string&, double);
 void print_field(std::string&, dtype);
-void print_field(std::string&, pad_mode);
 void print_field(std::string&, const ints&);
 void print_field(std::string&, const dims&);
 /// Extents that a reshape or broadcast asks for: one that follows from the operand is -1, as users write it.
@@ -32,11 +44,15 @@ void print_field(std::string&, const einsum_attrs&);
 /// Up to 32 elements in full, else their hash.
 void print_field(std::string&, const constant_value&);
 
+template <named_enum E>
+std::uint64_t hash_field(E v) {
+  return static_cast<std::uint64_t>(v);
+}
+std::uint64_t hash_field(const reals&);
 std::uint64_t hash_field(bool);
 std::uint64_t hash_field(int);
 std::uint64_t hash_field(double);
 std::uint64_t hash_field(dtype);
-std::uint64_t hash_field(pad_mode);
 std::uint64_t hash_field(const ints&);
 std::uint64_t hash_field(const dims&);
 std::uint64_t hash_field(const std::string&);
@@ -55,7 +71,11 @@ class attrs_reader {
   void read(int&);
   void read(double&);
   void read(dtype&);
-  void read(pad_mode&);
+  void read(reals&);
+  template <named_enum E>
+  void read(E& v) {
+    v = static_cast<E>(one_of(names_of(v)));
+  }
   void read(ints&);
   void read(dims&);
   void read(std::string&);
@@ -71,6 +91,7 @@ class attrs_reader {
   std::string_view word();
   extent_t extent();
   extent_t integer();
+  int one_of(value_names);
 
   std::string_view text_;
   std::size_t at_ = 0;

@@ -225,6 +225,7 @@ void place(const std::vector<node_ref>& results, std::span<const node_ref> opera
   // What is reached from the results without passing an operand was made by the expansion, and nobody else has it yet.
   std::vector<const node*> open;
   auto push = [&](const node_ref& n) {
+    if (!n) return;  // an expansion that waits
     for (const node_ref& o : operands)
       if (o == n) return;
     open.push_back(n.get());

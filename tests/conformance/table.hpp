@@ -64,6 +64,10 @@ void add_reductions(table&);
 void add_norms(table&);
 void add_products(table&);
 void add_indexing(table&);
+void add_placing(table&);
+void add_images(table&);
+void add_quantized(table&);
+void add_losses(table&);
 
 inline bool any_type(dtype) { return true; }
 inline bool numbers(dtype t) { return t != b8; }

@@ -358,6 +358,10 @@ table whole_table() {
   add_norms(t);
   add_products(t);
   add_indexing(t);
+  add_placing(t);
+  add_images(t);
+  add_quantized(t);
+  add_losses(t);
   return t;
 }
 

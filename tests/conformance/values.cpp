@@ -126,6 +126,8 @@ void encode(dtype t, real x, std::byte* to) {
       return put(static_cast<std::int64_t>(x));
     case i32:
       return put(static_cast<std::int32_t>(x));
+    case i8:
+      return put(static_cast<std::int8_t>(x));
     default:
       return put(static_cast<std::uint8_t>(x));
   }
@@ -155,6 +157,8 @@ real decode(dtype t, const std::byte* from) {
       return get(std::int64_t{});
     case i32:
       return get(std::int32_t{});
+    case i8:
+      return get(std::int8_t{});
     default:
       return get(std::uint8_t{});
   }

@@ -56,6 +56,12 @@
 
 namespace tenon {
 
+/// The words of an enum's values in attributes, in order: what `names_of` of such an enum answers.
+struct value_names {
+  const std::string_view* v;
+  int n;
+};
+
 /// For operators without attributes.
 struct no_attrs {
   template <class Self, class V>

@@ -6,10 +6,8 @@ namespace tenon {
 
 /// What `pad` puts around: a constant, the edge element, the mirror image without the edge, the other side.
 enum class pad_mode : unsigned char { constant, edge, reflect, wrap };
-constexpr std::string_view name(pad_mode m) {
-  constexpr std::string_view names[] = {"constant", "edge", "reflect", "wrap"};
-  return names[static_cast<int>(m)];
-}
+inline constexpr std::string_view pad_mode_names[] = {"constant", "edge", "reflect", "wrap"};
+constexpr value_names names_of(pad_mode) { return {pad_mode_names, 4}; }
 /// Of `pad`: elements before and after each axis, how, and the constant.
 struct pad_attrs {
   ints before{}, after{};

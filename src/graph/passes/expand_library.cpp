@@ -9,7 +9,8 @@
 namespace tenon::ir {
 namespace {
 
-// An expansion may depend on the rank (the axes of a norm): it waits until that is known.
+// An expansion may depend on the rank (the axes of a norm): it waits until that is known. One that depends on extents
+// answers nothing until they are.
 bool waits(const node& n) {
   return std::ranges::any_of(n.operands, [](const node_ref& o) { return o->type.shape.any(); });
 }
@@ -25,13 +26,15 @@ graph expand_library(const graph& g, const pass_settings&) {
       if (n->op->kind == op_kind::projection && n->operand(0).op->kind == op_kind::library) {
         const node& several = n->operand(0);
         if (waits(several)) return {};
-        any = true;
-        return several.op->expand(several.attrs.get(), several.operands, several.where)
-            .at(static_cast<std::size_t>(projected_index(*n)));
+        node_ref e = several.op->expand(several.attrs.get(), several.operands, several.where)
+                         .at(static_cast<std::size_t>(projected_index(*n)));
+        any = any || e;
+        return e;
       }
       if (n->op->kind != op_kind::library || !n->more.empty() || waits(*n)) return {};
-      any = true;
       node_ref e = n->op->expand(n->attrs.get(), n->operands, n->where).at(0);
+      if (!e) return {};
+      any = true;
       if (e->type != n->type)
         throw compile_error(fmt::format("{}: its expansion is {}, its rule says {}; at {}:{}", n->op->name,
                                         to_string(e->type), to_string(n->type), n->where.file(), n->where.line()));

@@ -1,0 +1,179 @@
+// Quantised values: integers q that stand for scale * (q - zero). Not part of tenon.hpp: include it beside. They are
+// written in other operators, in src/ops/quantize.cpp.
+#pragma once
+#include "tenon/ops/conv.hpp"
+
+namespace tenon {
+
+/// Of `quantize_linear` and `dequantize_linear`: the axis along which scales and zero points that are vectors lie.
+struct quantize_attrs {
+  int axis = 1;
+  template <class Self, class V>
+  static constexpr void fields(Self& s, V&& v) {
+    v("axis", s.axis);
+  }
+  friend constexpr bool operator==(const quantize_attrs&, const quantize_attrs&) = default;
+};
+
+namespace ops {
+
+detail::node_ref expand_quantize(const quantize_attrs&, const detail::node_ref& x, const detail::node_ref& scale,
+                                 const detail::node_ref& zero);
+/// `zero` may be null.
+detail::node_ref expand_dequantize(const quantize_attrs&, const detail::node_ref& q, const detail::node_ref& scale,
+                                   const detail::node_ref& zero);
+/// i: which result.
+detail::node_ref expand_dynamic_quantize(const detail::node_ref& x, int i);
+/// The zero points may be null.
+detail::node_ref expand_matmul_integer(const detail::node_ref& a, const detail::node_ref& b,
+                                       const detail::node_ref& a_zero, const detail::node_ref& b_zero);
+detail::node_ref expand_conv_integer(const conv_attrs&, const detail::node_ref& x, const detail::node_ref& w,
+                                     const detail::node_ref& x_zero, const detail::node_ref& w_zero);
+
+constexpr bool is_byte(dtype d) { return d == i8 || d == u8 || d == any_dtype; }
+
+/// Scales (and zero points) of rank 0, or vectors along an axis of x.
+constexpr outcome quantized_shape(const quantize_attrs& at, shapes s) {
+  outcome o;
+  o.out = s[0];
+  if (s.any()) return o;
+  for (int k = 1; k < s.size() && o.ok; ++k) {
+    const std::string_view what = k == 1 ? "scale " : "zero point ";
+    if (s[k].rank == 0 || (s[k].rank == 1 && s[k][0] == 1)) continue;
+    if (s[k].rank != 1) {
+      o.refuse() << what << s[k] << " is no vector";
+      return o;
+    }
+    const int axis = detail::normal_axis(o, at.axis, s[0].rank);
+    if (o.ok && s[k][0] >= 0 && s[0][axis] >= 0 && s[k][0] != s[0][axis])
+      o.refuse() << what << s[k] << " along an axis of " << s[0][axis];
+  }
+  return o;
+}
+
+/// Operands x, scale, zero: x / scale rounded to even, plus zero, saturated to zero's type. ONNX QuantizeLinear.
+struct quantize_linear_op : unary_over<domain::floats> {
+  using attrs = quantize_attrs;
+  static constexpr const char* name = "quantize_linear";
+  static constexpr const char* kind_of = "library";
+  static constexpr int operands = 3, max_operands = 3;
+  static constexpr dtype operand_type(int k, dtype main) { return k == 2 ? u8 : main; }
+  static constexpr outcome shape(const auto& at, shapes s) { return quantized_shape(at, s); }
+  static constexpr dims unknown(shapes s) { return s[0]; }
+  static constexpr type_outcome types(const auto&, dtypes t) {
+    const dtype floats[] = {t[0], t[1]};
+    type_outcome o = one_type(domain::floats, {floats, 2});
+    o.out = t[2];
+    if (o.ok && !in_domain(domain::integers, t[2])) o.refuse() << "zero point of " << tenon::name(t[2]);
+    return o;
+  }
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& scale, const X& zero) {
+    return X(expand_quantize(at, x.node(), scale.node(), zero.node()));
+  }
+};
+/// Operands q, scale[, zero]: (q - zero) * scale in the scale's type. ONNX DequantizeLinear.
+struct dequantize_linear_op : unary_over<domain::integers> {
+  using attrs = quantize_attrs;
+  static constexpr const char* name = "dequantize_linear";
+  static constexpr const char* kind_of = "library";
+  static constexpr int operands = 2, max_operands = 3;
+  static constexpr dtype operand_type(int k, dtype main) { return k == 1 ? f32 : main; }
+  static constexpr outcome shape(const auto& at, shapes s) { return quantized_shape(at, s); }
+  static constexpr dims unknown(shapes s) { return s[0]; }
+  static constexpr type_outcome types(const auto&, dtypes t) {
+    const dtype integers[] = {t[0], t.n > 2 ? t[2] : t[0]};
+    type_outcome o = one_type(domain::integers, {integers, 2});
+    if (o.ok && t[0] != any_dtype && size_of(t[0]) > 4)
+      o.refuse() << tenon::name(t[0]) << " has no exact difference in i32";
+    else if (o.ok && !in_domain(domain::floats, t[1]))
+      o.refuse() << "scale of " << tenon::name(t[1]);
+    o.out = t[1];
+    return o;
+  }
+  template <class X, class... Zero>
+  static X expand(const attrs& at, const X& q, const X& scale, const Zero&... zero) {
+    const detail::node_ref z[] = {zero.node()..., {}};
+    return X(expand_dequantize(at, q.node(), scale.node(), z[0]));
+  }
+};
+/// x (f32) as u8, its scale (f32) and zero point (u8), so that its values and 0 fit. ONNX DynamicQuantizeLinear.
+struct dynamic_quantize_linear_op : unary_over<domain::floats> {
+  static constexpr const char* name = "dynamic_quantize_linear";
+  static constexpr const char* kind_of = "library";
+  static constexpr int results = 3;
+  static constexpr outcome shape(const auto&, shapes s) {
+    outcome o;
+    o.out = s[0];
+    for (dims& d : o.more) d = {};
+    return o;
+  }
+  static constexpr type_outcome types(const auto&, dtypes t) {
+    type_outcome o;
+    o.out = u8;
+    o.more[0] = f32;
+    o.more[1] = u8;
+    if (t[0] != f32 && t[0] != any_dtype) o.refuse() << tenon::name(t[0]) << " is not f32";
+    return o;
+  }
+  template <class X>
+  static std::tuple<X, X, X> expand(const attrs&, const X& x) {
+    return {X(expand_dynamic_quantize(x.node(), 0)), X(expand_dynamic_quantize(x.node(), 1)),
+            X(expand_dynamic_quantize(x.node(), 2))};
+  }
+};
+
+/// Operands a, b[, a's zero point[, b's]] of i8 or u8: the product in i32 of what is over the zero points, which are
+/// scalars, or vectors along a's rows and b's columns. ONNX MatMulInteger.
+struct matmul_integer_op : unary_over<domain::integers> {
+  static constexpr const char* name = "matmul_integer";
+  static constexpr const char* kind_of = "library";
+  static constexpr int operands = 2, max_operands = 4;
+  static constexpr outcome shape(const auto&, shapes s) {
+    const dims both[] = {s[0], s[1]};
+    return matmul_op::shape(no_attrs{}, {both, 2});
+  }
+  static constexpr dims unknown(shapes s) { return shape(no_attrs{}, s).out; }
+  static constexpr type_outcome types(const auto&, dtypes t) {
+    type_outcome o;
+    o.out = i32;
+    for (int k = 0; k < t.n && o.ok; ++k)
+      if (!is_byte(t[k])) o.refuse() << tenon::name(t[k]) << " is neither i8 nor u8";
+    return o;
+  }
+  template <class X, class... Zero>
+  static X expand(const attrs&, const X& a, const X& b, const Zero&... zero) {
+    const detail::node_ref z[] = {zero.node()..., {}, {}};
+    return X(expand_matmul_integer(a.node(), b.node(), z[0], z[1]));
+  }
+};
+/// Operands x, w[, x's zero point[, w's]] of i8 or u8: the convolution in i32 over 1 to 3 spatial axes of what is over
+/// the zero points, which are scalars, w's also a vector along its first axis. ONNX ConvInteger.
+struct conv_integer_op : matmul_integer_op {
+  using attrs = conv_attrs;
+  static constexpr const char* name = "conv_integer";
+  static constexpr outcome shape(const auto& at, shapes s) {
+    const dims both[] = {s[0], s[1]};
+    if (s[0].rank == 3) return conv1d_op::shape(at, {both, 2});
+    if (s[0].rank == 5) return conv3d_op::shape(at, {both, 2});
+    return conv2d_op::shape(at, {both, 2});
+  }
+  static constexpr dims unknown(shapes) { return detail::any_dims(); }
+  template <class X, class... Zero>
+  static X expand(const attrs& at, const X& x, const X& w, const Zero&... zero) {
+    const detail::node_ref z[] = {zero.node()..., {}, {}};
+    return X(expand_conv_integer(at, x.node(), w.node(), z[0], z[1]));
+  }
+};
+
+}  // namespace ops
+
+/// quantize_linear(x, scale, zero), quantize_linear(x, scales, zeros, {.axis = 0}).
+inline constexpr detail::attr_fn<ops::quantize_linear_op> quantize_linear{};
+inline constexpr detail::attr_fn<ops::dequantize_linear_op> dequantize_linear{};
+/// auto [q, scale, zero] = dynamic_quantize_linear(x).
+inline constexpr detail::attr_fn<ops::dynamic_quantize_linear_op> dynamic_quantize_linear{};
+inline constexpr detail::attr_fn<ops::matmul_integer_op> matmul_integer{};
+inline constexpr detail::attr_fn<ops::conv_integer_op> conv_integer{};
+
+}  // namespace tenon

@@ -1,0 +1,104 @@
+// Matrices by their diagonals: tril, triu, eye. Not part of tenon.hpp: include it beside.
+#pragma once
+#include "tenon/ops/indexing.hpp"
+
+namespace tenon {
+
+/// Of `tril` and `triu`: the diagonal that is still part of the triangle; 0 is the main one, above it they are
+/// positive.
+struct triangle_attrs {
+  int diagonal = 0;
+  template <class Self, class V>
+  static constexpr void fields(Self& s, V&& v) {
+    v("diagonal", s.diagonal);
+  }
+  friend constexpr bool operator==(const triangle_attrs&, const triangle_attrs&) = default;
+};
+/// Of `eye`: element type, extents, and the diagonal that holds ones.
+struct eye_attrs {
+  dtype type = f32;
+  dims to{};
+  int diagonal = 0;
+  template <class Self, class V>
+  static constexpr void fields(Self& s, V&& v) {
+    v("type", s.type);
+    v("to", s.to);
+    v("diagonal", s.diagonal);
+  }
+  friend constexpr bool operator==(const eye_attrs&, const eye_attrs&) = default;
+};
+
+namespace ops {
+
+/// Of the last two axes; what is not in the triangle is 0.
+struct triangle_op : movement_op {
+  using attrs = triangle_attrs;
+  static constexpr outcome shape(const auto&, shapes s) {
+    outcome o;
+    o.out = s[0];
+    if (!s[0].any() && s[0].rank < 2) o.refuse() << "rank " << s[0].rank << " < 2";
+    return o;
+  }
+  static constexpr dims unknown(shapes s) { return s[0]; }
+};
+/// The elements on and below a diagonal. NumPy tril, ONNX Trilu.
+struct tril_op : triangle_op {
+  static constexpr const char* name = "tril";
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    const int row = c.rank(0) - 2;
+    return c.load_if(i[row + 1] <= i[row] + c.to_index(at.diagonal), 0, i, c.constant(0));
+  }
+};
+/// The elements on and above a diagonal. NumPy triu, ONNX Trilu.
+struct triu_op : triangle_op {
+  static constexpr const char* name = "triu";
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    const int row = c.rank(0) - 2;
+    return c.load_if(i[row + 1] >= i[row] + c.to_index(at.diagonal), 0, i, c.constant(0));
+  }
+};
+
+/// Ones on a diagonal, zeros elsewhere. A leaf: it has no operands. NumPy eye, ONNX EyeLike.
+struct eye_op {
+  using attrs = eye_attrs;
+  static constexpr const char* name = "eye";
+  static constexpr const char* kind_of = "movement";
+  static constexpr int operands = 0, max_operands = 0, results = 1, main_operand = 0;
+  static constexpr dtype operand_type(int, dtype main) { return main; }
+  static constexpr outcome shape(const auto& at, shapes) {
+    outcome o;
+    o.out = at.to;
+    if (at.to.any() || at.to.rank < 2) o.refuse() << "rank " << at.to.rank << " < 2";
+    return o;
+  }
+  static constexpr dims unknown(shapes) { return detail::any_dims(); }
+  static constexpr type_outcome types(const auto& at, dtypes) {
+    type_outcome o;
+    o.out = at.type;
+    if (at.type == any_dtype) o.refuse() << "the element type is not stated";
+    return o;
+  }
+  static constexpr type_outcome unknown_types(dtypes) { return {}; }
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    const int row = c.out_rank() - 2;
+    return c.from_mask(i[row + 1] == i[row] + c.to_index(at.diagonal));
+  }
+};
+
+}  // namespace ops
+
+/// tril(x), tril(x, {.diagonal = -1}).
+inline constexpr detail::attr_fn<ops::tril_op> tril{};
+inline constexpr detail::attr_fn<ops::triu_op> triu{};
+/// eye<f32, 4, 4>(), eye<i64, 2, 3>(1): extents as template arguments.
+template <dtype D, extent_t... E>
+  requires(sizeof...(E) >= 2)
+tensor<D, shape<E...>> eye(int diagonal = 0, loc where = std::source_location::current()) {
+  const eye_attrs at{.type = D, .to = shape<E...>::value, .diagonal = diagonal};
+  return tensor<D, shape<E...>>(detail::emit(detail::definition<ops::eye_op>(), &at, nullptr, 0, where));
+}
+
+}  // namespace tenon

@@ -1,0 +1,83 @@
+#include "tenon/ops/quantize.hpp"
+
+#include "ops/define.hpp"
+#include "tenon/ops/ops.hpp"
+
+namespace tenon::ops {
+namespace {
+
+using ir::any_tensor;
+
+const dims& shape_of(const any_tensor& t) { return detail::shape_of(t.node()); }
+
+/// A scale or zero point as it broadcasts with a value of the rank: a scalar, or a vector along `axis`.
+any_tensor along(const any_tensor& v, int axis, int rank) {
+  const dims& d = shape_of(v);
+  if (d.rank == 0) return v;
+  if (d[0] == 1) return squeeze(v, {0});
+  ints axes;
+  const int from = axis < 0 ? axis + rank : axis;
+  for (int i = from + 1; i < rank; ++i) axes.v[axes.size++] = i - from;
+  return axes.size ? any_tensor(unsqueeze(v, axes)) : v;
+}
+/// The integers in i32, over their zero point.
+any_tensor over_zero(const any_tensor& q, const any_tensor& zero, int axis) {
+  const any_tensor wide = cast(q, i32);
+  return zero.node() ? any_tensor(wide - cast(along(zero, axis, shape_of(q).rank), i32)) : wide;
+}
+any_tensor quantized(const any_tensor& x, const any_tensor& scale, const any_tensor& zero) {
+  const any_tensor y = round(x / scale) + cast(zero, detail::type_of(x.node()));
+  return cast(y, detail::type_of(zero.node()));  // to integers: saturated
+}
+
+}  // namespace
+
+detail::node_ref expand_quantize(const quantize_attrs& at, const detail::node_ref& x, const detail::node_ref& scale,
+                                 const detail::node_ref& zero) {
+  const int rank = detail::shape_of(x).rank;
+  return quantized(widened(any_tensor(x)), widened(along(any_tensor(scale), at.axis, rank)),
+                   along(any_tensor(zero), at.axis, rank))
+      .node();
+}
+detail::node_ref expand_dequantize(const quantize_attrs& at, const detail::node_ref& q, const detail::node_ref& scale,
+                                   const detail::node_ref& zero) {
+  const any_tensor s = along(any_tensor(scale), at.axis, detail::shape_of(q).rank);
+  const any_tensor wide = widened(s),
+                   x = cast(over_zero(any_tensor(q), any_tensor(zero), at.axis), detail::type_of(wide.node()));
+  return narrowed(any_tensor(x * wide), s).node();
+}
+detail::node_ref expand_dynamic_quantize(const detail::node_ref& node, int i) {
+  constexpr int levels = 255;
+  const any_tensor x(node);
+  const any_tensor high = maximum(tenon::max(x), 0), low = minimum(tenon::min(x), 0);
+  const any_tensor scale = (high - low) / levels;
+  const any_tensor zero = cast(round(clip(-low / scale, {.low = 0, .high = levels})), u8);
+  return (i == 0 ? quantized(x, scale, zero) : i == 1 ? scale : zero).node();
+}
+detail::node_ref expand_matmul_integer(const detail::node_ref& a, const detail::node_ref& b,
+                                       const detail::node_ref& a_zero, const detail::node_ref& b_zero) {
+  const any_tensor x = over_zero(any_tensor(a), any_tensor(a_zero), -2),
+                   y = over_zero(any_tensor(b), any_tensor(b_zero), -1);
+  return any_tensor(matmul(x, y)).node();
+}
+detail::node_ref expand_conv_integer(const conv_attrs& at, const detail::node_ref& x, const detail::node_ref& w,
+                                     const detail::node_ref& x_zero, const detail::node_ref& w_zero) {
+  const any_tensor a = over_zero(any_tensor(x), any_tensor(x_zero), 0),
+                   b = over_zero(any_tensor(w), any_tensor(w_zero), 0);
+  switch (detail::shape_of(x).rank) {
+    case 3:
+      return any_tensor(conv1d(a, b, at)).node();
+    case 5:
+      return any_tensor(conv3d(a, b, at)).node();
+    default:
+      return any_tensor(conv2d(a, b, at)).node();
+  }
+}
+
+}  // namespace tenon::ops
+
+TENON_DEFINE(quantize_linear_op)
+TENON_DEFINE(dequantize_linear_op)
+TENON_DEFINE(dynamic_quantize_linear_op)
+TENON_DEFINE(matmul_integer_op)
+TENON_DEFINE(conv_integer_op)
