@@ -13,7 +13,7 @@ fail() {
 exported() { nm -D --defined-only --format=posix "$1" | awk '{ print $1 }'; }
 needed() { objdump -p "$1" | awk '$1 == "NEEDED" { print $2 }'; }
 
-for library in libtenon-rt.so libtenon.so libtenon-llvm.so; do
+for library in libtenon-rt.so libtenon.so libtenon-llvm.so libtenon-onnx.so; do
   [ -e "$library" ] || continue
   strip -o "$folder/stripped" "$library"
   echo "$library: $(($(wc -c <"$folder/stripped") / 1000)) KB stripped, needs" $(needed "$library")

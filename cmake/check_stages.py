@@ -7,7 +7,7 @@ import pathlib
 import re
 import sys
 
-ORDER = ["core", "runtime", "dsl", "ops", "graph", "loop", "schedule", "codegen"]
+ORDER = ["core", "runtime", "dsl", "ops", "graph", "loop", "schedule", "codegen", "onnx"]
 AFTER_ALL = len(ORDER)  # src/*.cpp and include/tenon/*.hpp: the pipeline, the umbrella header
 
 # Folders that belong to a stage under another name.

@@ -8,7 +8,7 @@ build="g++ cmake ninja-build ccache llvm-19-dev lld-19 libboost-dev libfmt-dev n
   zlib1g-dev libxml2-dev"
 # libllvm14 and libllvm15: a test opens other versions of LLVM in its process.
 test="clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 python3 doctest-dev gdb
-  binutils pkgconf libllvm14 libllvm15"
+  binutils pkgconf libllvm14 libllvm15 libonnx-testdata"
 bench="python3 libdnnl-dev libopenblas-dev"
 
 fail() {

@@ -1,0 +1,87 @@
+// Models from ONNX files (libtenon-onnx): link tenon::onnx and include this beside tenon.hpp.
+//
+//   auto net = build(import_onnx("model.onnx"), {.target = "llvm"});
+//   std::vector<param_value> y = net(array<f32>::uniform({1, 3, 224, 224}, 1));
+#pragma once
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tenon/core/error.hpp"
+#include "tenon/dsl/jit.hpp"
+#include "tenon/graph/graph.hpp"
+#include "tenon/graph/untyped.hpp"
+
+namespace tenon {
+
+/// What a user may say about an import.
+struct onnx_options {
+  /// Inputs that become constants: those whose values decide extents (the target of a Reshape that is no initializer)
+  /// have to be among them.
+  param_set values{};
+  /// Named extents that become numbers: {"batch", 1}. Needed where the model computes with them.
+  std::vector<std::pair<std::string, extent_t>> extents{};
+};
+
+/// A model that cannot be imported: the text lists every node that is at fault, with its operator, name and reason.
+class onnx_error : public load_error {
+ public:
+  onnx_error(const std::string& text, std::vector<std::string> wanted) : load_error(text), wanted_(std::move(wanted)) {}
+  /// Inputs whose values decide extents: an import that gets them in onnx_options::values may go on.
+  const std::vector<std::string>& wanted_inputs() const { return wanted_; }
+
+ private:
+  std::vector<std::string> wanted_;
+};
+
+/// An imported model: a graph like a user's own, with the names of its inputs and outputs. Its dimensions with a name
+/// are named extents (of names longer than ten characters the first ten; those without get one).
+class onnx_model {
+ public:
+  onnx_model(ir::graph g, std::vector<std::string> inputs, std::vector<std::string> outputs)
+      : graph_(std::move(g)), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+  const ir::graph& graph() const { return graph_; }
+  const std::vector<std::string>& inputs() const { return inputs_; }
+  const std::vector<std::string>& outputs() const { return outputs_; }
+
+ private:
+  ir::graph graph_;
+  std::vector<std::string> inputs_, outputs_;
+};
+
+/// Reads a model of ONNX, operator sets 1 to 21. Initializers become constants; they, and external data, stay in the
+/// mapped file, so it must not be changed while they are used. Extents that the model computes are computed here.
+/// Throws onnx_error that lists all nodes that cannot be imported, load_error for a file that is no model.
+onnx_model import_onnx(const std::string& path, const onnx_options& = {}, loc where = std::source_location::current());
+/// The same from memory, which is copied; external data cannot be found.
+onnx_model import_onnx(std::span<const std::byte> bytes, const onnx_options& = {},
+                       loc where = std::source_location::current());
+
+/// Makes a callable of a model. Its parameters are already constants: options.params is not looked at.
+untyped_function build(const onnx_model&, compile_options = {}, loc where = std::source_location::current());
+
+namespace detail {
+/// The model's graph with the parameters' and results' types as stated, as a function; type_error, shape_error or
+/// argument_error when the model's are others.
+function_ref typed_onnx(const onnx_model&, const dtype* types, const dims* shapes, std::size_t parameters,
+                        std::size_t results, compile_options, const loc&);
+
+template <class R, class... P, class... T>
+compiled<R(P...)> build_typed(const onnx_model& m, type_list<T...>, compile_options&& options, const loc& where) {
+  constexpr dtype types[] = {P::type..., T::type...};
+  constexpr dims shapes[] = {P::shape_type::value..., T::shape_type::value...};
+  return compiled<R(P...)>(typed_onnx(m, types, shapes, sizeof...(P), sizeof...(T), std::move(options), where));
+}
+}  // namespace detail
+
+/// A typed callable: build<tensor<f32, any_shape>>(import_onnx("m.onnx"), signature<tensor<f32, shape<dyn, 64>>>{}).
+/// The result is a tensor, or a std::tuple or std::array of them.
+template <class R, class... P>
+auto build(const onnx_model& m, signature<P...>, compile_options options = {},
+           loc where = std::source_location::current()) {
+  return detail::build_typed<R, P...>(m, typename detail::results_of<R>::types{}, std::move(options), where);
+}
+
+}  // namespace tenon

@@ -1,0 +1,80 @@
+// Quantised values: integers that stand for scale * (q - zero point).
+#include "onnx/operators/window.hpp"
+#include "tenon/ops/quantize.hpp"
+
+namespace tenon::onnx {
+namespace {
+
+quantize_attrs quantized_axis(node_call& n) {
+  n.ignore({"saturate"});
+  if (n.integer("block_size", 0) != 0) n.refuse("blocks along an axis are not supported");
+  return {.axis = n.version() >= 13 ? n.few(n.integer("axis", 1), "axis") : 1};
+}
+void quantize(node_call& n) {
+  const quantize_attrs at = quantized_axis(n);
+  const std::int64_t wanted = n.integer("output_dtype", 0);
+  const dtype to = wanted ? element_type(wanted) : u8;
+  if (to == any_dtype) n.refuse("to " + element_name(wanted));
+  const any_tensor x = is_integer(n.type(0)) ? any_tensor(cast(n.in(0), f32)) : n.in(0);
+  n.out(quantize_linear(x, n.in(1), n.has(2) ? n.in(2) : n.scalar(to, 0), at));
+}
+void dequantize(node_call& n) {
+  const quantize_attrs at = quantized_axis(n);
+  n.out(n.has(2) ? any_tensor(dequantize_linear(n.in(0), n.in(1), n.in(2), at))
+                 : any_tensor(dequantize_linear(n.in(0), n.in(1), at)));
+}
+void dynamic_quantize(node_call& n) {
+  const auto [q, scale, zero] = dynamic_quantize_linear(n.in(0));
+  n.out(0, any_tensor(q));
+  n.out(1, any_tensor(scale));
+  n.out(2, any_tensor(zero));
+}
+
+/// The zero point of an operand; 0 of its type where there is none.
+any_tensor zero_point(node_call& n, int operand, int zero) {
+  return n.has(zero) ? n.in(zero) : n.scalar(n.type(operand), 0);
+}
+any_tensor integer_convolution(node_call& n, int x, int w, const any_tensor& x_zero, const any_tensor& w_zero) {
+  n.ignore({"kernel_shape"});
+  return conv_integer(n.in(x), n.in(w), x_zero, w_zero, convolution(n, window_of(n, n.shape(w))));
+}
+/// Operands x, its scale and zero point, y, its scale and zero point, the result's scale and zero point: the sums of
+/// products as the result's integers. y's scale may be a vector along `axis`.
+any_tensor requantized(node_call& n, const any_tensor& sums, int axis) {
+  const int rank = sums.node()->type.shape.rank;
+  any_tensor scale = n.in(4);
+  if (n.rank(4) == 1 && n.shape(4)[0] != 1) {
+    ints behind;
+    for (int i = axis + 1; i < rank; ++i) behind.v[behind.size++] = i - axis;
+    if (behind.size) scale = unsqueeze(scale, behind);
+  }
+  return quantize_linear(cast(sums, f32) * (n.in(1) * scale), n.in(6), n.in(7), {.axis = axis});
+}
+void qlinear_matmul(node_call& n) {
+  const any_tensor sums = matmul_integer(n.in(0), n.in(3), n.in(2), n.in(5));
+  n.out(requantized(n, sums, sums.node()->type.shape.rank - 1));
+}
+void qlinear_conv(node_call& n) {
+  any_tensor sums = integer_convolution(n, 0, 3, n.in(2), n.in(5));
+  if (n.has(8)) sums = sums + ops::per_channel(n.in(8), n.rank(0));
+  n.out(requantized(n, sums, 1));
+}
+
+constexpr mapping table[] = {
+    {"ConvInteger",
+     [](node_call& n) { n.out(integer_convolution(n, 0, 1, zero_point(n, 0, 2), zero_point(n, 1, 3))); }},
+    {"DequantizeLinear", dequantize},
+    {"DynamicQuantizeLinear", dynamic_quantize},
+    {"MatMulInteger",
+     [](node_call& n) { n.out(matmul_integer(n.in(0), n.in(1), zero_point(n, 0, 2), zero_point(n, 1, 3))); }},
+    {"QLinearConv", qlinear_conv},
+    {"QLinearMatMul", qlinear_matmul},
+    {"QuantizeLinear", quantize},
+};
+static_assert(is_sorted(table));
+
+}  // namespace
+
+std::span<const mapping> quantized_operators() { return table; }
+
+}  // namespace tenon::onnx

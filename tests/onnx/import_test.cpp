@@ -1,0 +1,153 @@
+// What an import makes of a model, and what it says of one that it cannot take.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "runtime/files.hpp"
+#include "tenon/onnx/onnx.hpp"
+#include "tenon/tenon.hpp"
+#include "writer.hpp"
+
+using namespace tenon;
+using namespace writer;
+
+namespace {
+
+onnx_model imported(const std::string& m, const onnx_options& o = {}) { return import_onnx(bytes(m), o); }
+std::string refusal(const std::string& m, const onnx_options& o = {}) {
+  try {
+    (void)imported(m, o);
+  } catch (const load_error& e) {
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+
+// x [batch, 2, 3] -> y [batch, 6], the batch read from x.
+const std::string flatten_by_shape = input("x", {"batch", "2", "3"}) + integers("zero", {0}) + integers("rest", {-1}) +
+                                     node("Shape", {"x"}, {"s"}) + node("Gather", {"s", "zero"}, {"n"}) +
+                                     node("Concat", {"n", "rest"}, {"to"}, {attribute("axis", 0)}) +
+                                     node("Reshape", {"x", "to"}, {"y"}) + output("y");
+
+}  // namespace
+
+TEST_CASE("inputs and outputs have the model's names, and named dimensions are named extents") {
+  const onnx_model m = imported(model(input("left", {"batch", "4"}) + input("right", {"batch", ""}) +
+                                      node("Add", {"left", "right"}, {"sum"}) + output("sum")));
+  CHECK(m.inputs() == std::vector<std::string>{"left", "right"});
+  CHECK(m.outputs() == std::vector<std::string>{"sum"});
+  CHECK(test::has(to_string(m.graph()), "[batch,4]"));
+  const untyped_function f = build(m, {.target = "native"});
+  const array<f32> a = array<f32>::full({3, 4}, 2), b = array<f32>::full({3, 1}, 5);
+  const std::vector<param_value> y = f(a, b);
+  REQUIRE(y.size() == 1);
+  CHECK(y[0].name() == "sum");
+  CHECK(y[0].dims() == dims{3, 4});
+  CHECK(y[0].as<f32>()(2, 3) == 7);
+  CHECK_THROWS_AS((void)f(a, array<f32>::full({2, 1}, 5)), shape_error);  // another batch
+  CHECK_THROWS_AS((void)f(a), argument_error);
+  CHECK_THROWS_AS((void)f(param_set().set("left", a).set("middle", b)), argument_error);
+  CHECK(f(param_set().set("left", a).set("right", b))[0].as<f32>()(0, 0) == 7);
+}
+
+TEST_CASE("a shape that the model computes of a named extent folds, and serves every batch") {
+  const untyped_function f = build(imported(model(flatten_by_shape)), {.target = "native"});
+  for (const extent_t batch : {1, 3, 0}) {
+    const array<f32> x = array<f32>::uniform({batch, 2, 3}, 1);
+    const std::vector<param_value> y = f(x);
+    CHECK(y[0].dims() == dims{batch, 6});
+    for (extent_t i = 0; i < x.size(); ++i) CHECK(y[0].as<f32>().data()[i] == x.data()[i]);
+  }
+  const onnx_model fixed = imported(model(flatten_by_shape), {.values = {}, .extents = {{"batch", 4}}});
+  CHECK(fixed.graph().inputs[0].get() != nullptr);
+  CHECK(test::has(to_string(fixed.graph()), "[4,2,3]"));
+}
+
+TEST_CASE("a signature makes a typed callable, and must fit the model") {
+  const onnx_model m = imported(model(flatten_by_shape));
+  auto f = build<tensor<f32, shape<dyn, 6>>>(m, signature<tensor<f32, shape<dyn, 2, 3>>>{}, {.target = "native"});
+  const array<f32> y = f(array<f32>::full({2, 2, 3}, 1));
+  CHECK(y.dims() == dims{2, 6});
+  using result = tensor<f32, any_shape>;
+  using other_result = tensor<i32, any_shape>;
+  using other_type = signature<tensor<f64, shape<dyn, 2, 3>>>;
+  using other_extent = signature<tensor<f32, shape<dyn, 2, 4>>>;
+  using open = signature<tensor<f32, any_shape>>;
+  CHECK_THROWS_AS((void)build<result>(m, other_type{}), type_error);
+  CHECK_THROWS_AS((void)build<result>(m, other_extent{}), shape_error);
+  CHECK_THROWS_AS((void)build<other_result>(m, open{}), type_error);
+}
+
+TEST_CASE("one error lists every node that is not supported, and every attribute") {
+  const std::string text = refusal(
+      model(input("x", {"4"}) + node("Frobnicate", {"x"}, {"a"}) + node("Relu", {"a"}, {"behind"}) +
+            node("LeakyRelu", {"x"}, {"b"}, {attribute("slope", 3)}) + node("Thing", {"x"}, {"c"}, {}, "my.domain") +
+            node("Relu", {"nowhere"}, {"d"}) + node("Relu", {"x"}, {"y"}) + output("y")));
+  CHECK(test::has(text, "Frobnicate 'make_a': the operator is not supported"));
+  CHECK(test::has(text, "LeakyRelu 'make_b': attribute 'slope' is not supported"));
+  CHECK(test::has(text, "Thing 'make_c': the operator, of domain 'my.domain', is not supported"));
+  CHECK(test::has(text, "Relu 'make_d': no node before it makes its input 'nowhere'"));
+  CHECK(text.find("make_behind") == text.npos);
+  CHECK(test::has(text, "(4 faults)"));
+}
+
+TEST_CASE("what an operator refuses is said with the node") {
+  const std::string text =
+      refusal(model(input("x", {"2", "3"}) + input("y", {"4", "5"}) + node("MatMul", {"x", "y"}, {"z"}) + output("z")));
+  CHECK(test::has(text, "MatMul 'make_z': matmul: inner extents 3 != 4"));
+  CHECK(test::has(refusal(model(input("x", {"2"}) + node("Relu", {"x"}, {"y"}) + output("y"), 40)),
+                  "operator set 40 is outside 1 to 21"));
+  CHECK(test::has(refusal(model(input("x", {"2"}, 8) + output("x"))), "input 'x' is string, no tensor"));
+  CHECK(test::has(refusal(model(input("x", {"2"}) + output("y"))), "output 'y': no node makes it"));
+  CHECK(test::has(refusal("\x12"), "no ONNX message"));
+  CHECK(test::has(refusal(""), "it has no graph"));
+}
+
+TEST_CASE("inputs whose values decide extents are asked for, and become constants") {
+  const std::string m =
+      model(input("x", {"6"}) + input("to", {"2"}, 7) + node("Reshape", {"x", "to"}, {"y"}) + output("y"));
+  try {
+    (void)imported(m);
+    FAIL("nothing was thrown");
+  } catch (const onnx_error& e) {
+    CHECK(e.wanted_inputs() == std::vector<std::string>{"to"});
+  }
+  onnx_options known;
+  known.values.set("to", array<i64>::from({2, 3}));
+  const onnx_model made = imported(m, known);
+  CHECK(made.inputs() == std::vector<std::string>{"x"});
+  CHECK(build(made, {.target = "native"})(array<f32>::zeros({6}))[0].dims() == dims{2, 3});
+}
+
+TEST_CASE("functions of the model are written out, with their attributes") {
+  const std::string slope = part(1, "alpha") + part(21, "steepness");
+  const std::string body = part(1, "Bent") + part(4, "in") + part(5, "out") + part(6, "steepness") +
+                           node("LeakyRelu", {"in"}, {"mid"}, {slope}, "", 7) +
+                           node("Neg", {"mid"}, {"out"}, {}, "", 7) + part(9, part(1, "") + integer(2, 17)) +
+                           part(10, "own");
+  const std::string steep = part(1, "steepness") + varint(2 << 3 | 5) + std::string("\0\0\0\x40", 4);
+  const onnx_model m =
+      imported(model(input("x", {"2"}) + node("Bent", {"x"}, {"y"}, {steep}, "own") + output("y"), 17, part(25, body)));
+  const std::vector<param_value> y = build(m, {.target = "native"})(array<f32>::from({-3, 4}));
+  CHECK(y[0].as<f32>()(0) == 6);
+  CHECK(y[0].as<f32>()(1) == -4);
+}
+
+TEST_CASE("external data is mapped, and stays below the model's folder") {
+  const test::folder folder;
+  const float data[] = {9, 9, 1, 2, 3};
+  folder.write("weights.data", test::bytes_of(data));
+  const auto with = [&](const std::string& location, const std::string& offset) {
+    const auto entry = [](std::string_view k, const std::string& v) { return part(13, part(1, k) + part(2, v)); };
+    const std::string w = part(5, integer(1, 3) + integer(2, 1) + part(8, "w") + entry("location", location) +
+                                      entry("offset", offset) + integer(14, 1));
+    return import_onnx(
+        folder.write("model.onnx", model(w + input("x", {"3"}) + node("Add", {"x", "w"}, {"y"}) + output("y"))));
+  };
+  const std::vector<param_value> y = build(with("weights.data", "8"), {.target = "native"})(array<f32>::zeros({3}));
+  CHECK(y[0].as<f32>()(2) == 3);
+  CHECK_THROWS_AS((void)with("weights.data", "12"), load_error);  // beyond its end
+  CHECK_THROWS_AS((void)with("../weights.data", "8"), load_error);
+  CHECK_THROWS_AS((void)with("/etc/passwd", "0"), load_error);
+  CHECK_THROWS_AS((void)with("none.data", "0"), load_error);
+}

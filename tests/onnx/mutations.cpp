@@ -1,0 +1,146 @@
+// Damaged ONNX files: bit flips, truncations, pieces doubled, dropped and exchanged, numbers made huge. An import gives
+// a model or throws an error of ours with a text; it neither crashes nor takes more memory than twice the file's size
+// and 64 MiB.
+//
+//   onnx_mutations [FIRST COUNT]     seeds; 300 in the tests
+#include <fmt/format.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <new>
+#include <random>
+#include <vector>
+
+#include "tenon/onnx/onnx.hpp"
+
+namespace {
+
+// Every allocation of the process goes through here, those of the libraries too.
+std::atomic<std::size_t> live{0}, peak{0};
+void* allocated(void* p) {
+  if (!p) throw std::bad_alloc();
+  const std::size_t now = live.fetch_add(malloc_usable_size(p)) + malloc_usable_size(p);
+  for (std::size_t most = peak; now > most && !peak.compare_exchange_weak(most, now);) {
+  }
+  return p;
+}
+void released(void* p) {
+  if (p) live.fetch_sub(malloc_usable_size(p));
+  std::free(p);
+}
+
+}  // namespace
+
+void* operator new(std::size_t n) { return allocated(std::malloc(n ? n : 1)); }
+void* operator new[](std::size_t n) { return allocated(std::malloc(n ? n : 1)); }
+void operator delete(void* p) noexcept { released(p); }
+void operator delete[](void* p) noexcept { released(p); }
+void operator delete(void* p, std::size_t) noexcept { released(p); }
+void operator delete[](void* p, std::size_t) noexcept { released(p); }
+
+namespace {
+
+namespace fs = std::filesystem;
+using bytes = std::vector<unsigned char>;
+using generator = std::mt19937_64;
+
+constexpr std::size_t room = std::size_t{64} << 20;
+
+std::vector<fs::path> models() {
+  std::vector<fs::path> all;
+  for (const auto& e : fs::recursive_directory_iterator("/usr/share/libonnx-testdata/data"))
+    if (e.path().extension() == ".onnx") all.push_back(e.path());
+  std::ranges::sort(all);
+  return all;
+}
+bytes read(const fs::path& p) {
+  std::ifstream in(p, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void mutate(bytes& b, generator& r) {
+  const auto below = [&](std::size_t n) { return n ? static_cast<std::size_t>(r() % n) : 0; };
+  const std::size_t at = below(b.size()), length = std::min(b.size() - at, below(40) + 1);
+  if (b.empty()) return;
+  switch (below(8)) {
+    case 0:
+      b[at] = static_cast<unsigned char>(b[at] ^ 1u << below(8));
+      break;
+    case 1:
+      b.resize(at);
+      break;
+    case 2:
+      b[at] = static_cast<unsigned char>(r());
+      break;
+    case 3: {  // a piece twice
+      const bytes piece(b.begin() + static_cast<std::ptrdiff_t>(at),
+                        b.begin() + static_cast<std::ptrdiff_t>(at + length));
+      b.insert(b.begin() + static_cast<std::ptrdiff_t>(below(b.size())), piece.begin(), piece.end());
+      break;
+    }
+    case 4:
+      b.erase(b.begin() + static_cast<std::ptrdiff_t>(at), b.begin() + static_cast<std::ptrdiff_t>(at + length));
+      break;
+    case 5: {  // a piece over another one: wrong types, dangling names, cycles
+      const auto other = b.begin() + static_cast<std::ptrdiff_t>(below(b.size() - length + 1));
+      const bytes piece(other, other + static_cast<std::ptrdiff_t>(length));
+      std::ranges::copy(piece, b.begin() + static_cast<std::ptrdiff_t>(at));
+      break;
+    }
+    case 6: {  // a huge number
+      const unsigned char huge[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f};
+      for (std::size_t i = 0; i < std::min(b.size() - at, below(9) + 1); ++i) b[at + i] = huge[i];
+      break;
+    }
+    default:  // the name of another one
+      for (std::size_t i = 0; i < length; ++i)
+        if (b[at + i] >= 'a' && b[at + i] <= 'z') b[at + i] = static_cast<unsigned char>('a' + below(26));
+      break;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const unsigned long first = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 0;
+  const unsigned long count = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 300;
+  const std::vector<fs::path> all = models();
+  if (all.empty()) {
+    std::printf("no models: apt-get install libonnx-testdata\n");
+    return 1;
+  }
+  unsigned long imported = 0, refused = 0;
+  std::size_t most = 0;
+  for (unsigned long seed = first; seed < first + count; ++seed) {
+    generator r(seed);
+    const fs::path& path = all[r() % all.size()];
+    bytes b = read(path);
+    for (std::size_t n = r() % 4 + 1; n > 0; --n) mutate(b, r);
+    const std::size_t before = live;
+    peak = before;
+    try {
+      const tenon::onnx_model m = tenon::import_onnx(std::as_bytes(std::span(b)));
+      ++imported;
+    } catch (const tenon::error& e) {
+      ++refused;
+      if (!*e.what()) {
+        std::printf("seed %lu (%s): an error without words\n", seed, path.c_str());
+        return 1;
+      }
+    }
+    most = std::max(most, peak - before);
+    if (peak - before > 2 * b.size() + room) {
+      std::printf("seed %lu (%s): %zu bytes of memory for a file of %zu\n", seed, path.c_str(), peak - before,
+                  b.size());
+      return 1;
+    }
+  }
+  std::printf("%lu files: %lu imported, %lu refused, at most %zu KiB of memory\n", count, imported, refused,
+              most >> 10);
+  return 0;
+}
