@@ -35,8 +35,17 @@ void openblas_sgemm(long m, long n, long k, const float* a, const float* b, floa
               1, a, static_cast<int>(k), b, static_cast<int>(n), 0, c, static_cast<int>(n));
 }
 
+void openblas_sgemm_transposed(long m, long n, long k, float scale, const float* a, const float* b, float* c) {
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(m), static_cast<int>(n), static_cast<int>(k),
+              scale, a, static_cast<int>(k), b, static_cast<int>(k), 0, c, static_cast<int>(n));
+}
+
 void onednn_sgemm(long m, long n, long k, const float* a, const float* b, float* c) {
   dnnl_sgemm('N', 'N', m, n, k, 1, a, k, b, n, 0, c, n);
+}
+
+void onednn_sgemm_transposed(long m, long n, long k, float scale, const float* a, const float* b, float* c) {
+  dnnl_sgemm('N', 'T', m, n, k, scale, a, k, b, k, 0, c, n);
 }
 
 std::function<void()> onednn_matmul(long m, long n, long k, const float* a, const float* b, float* c,
@@ -123,6 +132,11 @@ std::function<void()> onednn_layer_norm(long rows, long columns, const float* x,
     primitive->execute(stream(), {{DNNL_ARG_SRC, mx}, {DNNL_ARG_DST, my}});
     stream().wait();
   };
+}
+
+void in_parallel(long count, int threads, const std::function<void(long, int)>& part) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (long i = 0; i < count; ++i) part(i, omp_get_thread_num());
 }
 
 namespace {

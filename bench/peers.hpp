@@ -11,6 +11,9 @@ namespace tenon::bench {
 void set_peer_threads(int threads);
 
 void openblas_sgemm(long m, long n, long k, const float* a, const float* b, float* c);
+/// scale a b^T, b as [n, k].
+void openblas_sgemm_transposed(long m, long n, long k, float scale, const float* a, const float* b, float* c);
+void onednn_sgemm_transposed(long m, long n, long k, float scale, const float* a, const float* b, float* c);
 void onednn_sgemm(long m, long n, long k, const float* a, const float* b, float* c);
 /// oneDNN's matmul primitive, row-major; `packed_weights` lets it choose the format of b (the reorder is not timed).
 std::function<void()> onednn_matmul(long m, long n, long k, const float* a, const float* b, float* c,
@@ -36,6 +39,9 @@ timed_convolution onednn_convolution(const convolution&, const float* x, const f
 std::function<void()> onednn_softmax(long rows, long columns, const float* x, float* y);
 /// Without scale and shift.
 std::function<void()> onednn_layer_norm(long rows, long columns, const float* x, float* y, float epsilon);
+
+/// part(i, t) for i in [0, count), on OpenMP's thread t: what a caller of the peers would do over heads.
+void in_parallel(long count, int threads, const std::function<void(long, int)>& part);
 
 /// Copies: memcpy, plain vector stores, non-temporal ones.
 void copy_memcpy(const float* from, float* to, long elements, int threads);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the benchmarks beside peers and writes their tables and pictures.
 
-report.py BUILD [--what products constant convolutions rows] [--processes N] [--threads N ...] [--only NAME] [--out FOLDER]
+report.py BUILD [--what products constant convolutions rows permutations attention] [--processes N] [--threads N ...] [--only NAME] [--out FOLDER]
 
 Each table comes from fresh processes (3 unless told). A row's ratio is the best peer's median over ours in one process,
 where both ran in turn; the worst process counts. Above 1 we are faster.
@@ -17,7 +17,7 @@ import sys
 
 PROGRAMS = {"products": ("bench_products", []), "constant": ("bench_products", ["--constant"]),
             "convolutions": ("bench_convolutions", []), "rows": ("bench_rows", []),
-            "permutations": ("bench_permutations", [])}
+            "permutations": ("bench_permutations", []), "attention": ("bench_attention", [])}
 BARS = {"sgemm": (1.0, 0.8), "matmul constant weights": (1.1, 0.93), "convolution": (0.9, 0.75), "softmax against oneDNN": (1.5, 1.5),
         "layer norm against oneDNN": (1.5, 1.5)}  # geometric mean, least
 

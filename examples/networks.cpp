@@ -150,9 +150,7 @@ struct encoder_layer {
         after_feed_forward(w, name + ".norm2") {}
   value operator()(const value& x) const {
     const auto by_head = [](const value& v) -> value { return transpose(reshape(v, {-1, heads, head}), {1, 0, 2}); };
-    const value scores =
-        matmul(by_head(query(x)), value(transpose(by_head(key(x)), {0, 2, 1}))) / std::sqrt(1.0f * head);
-    const value attended = matmul(value(softmax(scores)), by_head(value_of(x)));
+    const value attended = scaled_dot_product_attention(by_head(query(x)), by_head(key(x)), by_head(value_of(x)));
     const value mixed = joined(reshape(value(transpose(attended, {1, 0, 2})), {-1, width}));
     const value y = after_attention(x + mixed);
     return after_feed_forward(y + narrow(gelu(wide(y))));

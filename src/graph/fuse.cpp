@@ -6,6 +6,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "graph/attention.hpp"
 #include "graph/op_def.hpp"
 #include "graph/text.hpp"
 #include "ops/leaf.hpp"
@@ -65,6 +66,7 @@ class fuser {
       }
     for (const node_ref& o : g.outputs) outputs_.insert(o.get());
     if (enabled) channels_last_ = channels_last_region(g);
+    if (enabled) attention_ = attention_groups(g);
   }
 
   fusion run() {
@@ -149,6 +151,7 @@ class fuser {
   // The root whose group `n` can be computed in, or null.
   const node* joins(const node& n) {
     if (is_output(&n) || stored_.contains(&n) || !n.more.empty()) return nullptr;
+    if (const auto a = attention_.find(&n); a != attention_.end()) return root_of_.at(a->second);
     const op_kind kind = n.op->kind;
     if (kind == op_kind::program) return nullptr;
     const bool free = kind == op_kind::leaf;  // iota and the like: an expression of the indices
@@ -160,7 +163,7 @@ class fuser {
     bool first = true;
     for (const node* u : users->second) {
       if (u->op->kind == op_kind::program || u->op->kind == op_kind::projection) return nullptr;
-      if (u->op->kind == op_kind::contraction && !free) return nullptr;
+      if ((u->op->kind == op_kind::contraction && !free) || attention_.contains(u)) return nullptr;
       const auto r = root_of_.find(u);
       if (r == root_of_.end()) return nullptr;  // a view of it
       if (root && r->second != root) return nullptr;
@@ -296,6 +299,7 @@ class fuser {
   std::unordered_set<const node*> row_major_, channels_last_;
   std::unordered_map<const node*, axis_order> order_;  // asked for by a view
   std::unordered_map<const node*, const node*> alias_, root_of_;
+  std::unordered_map<const node*, const node*> attention_;  // what is computed inside of a product
   std::unordered_map<const node*, context> where_;
   std::unordered_map<const node*, state> group_;
 };

@@ -74,6 +74,8 @@ struct op_def {
   void (*program)(lower_program&, const void* attrs) = nullptr;
   /// library: the same value in other operators, one node a result.
   std::vector<node_ref> (*expand)(const void* attrs, std::span<const node_ref> operands, const loc&) = nullptr;
+  /// library: whether the operands' extents that `expand` needs are known, once their ranks are; null: it needs none.
+  bool (*is_ready)(const node&) = nullptr;
   /// The same value in nodes that lower well, or null when it is that already.
   node_ref (*legalize)(const node&) = nullptr;
   /// The function for these operand types; null when the operator does not take them.

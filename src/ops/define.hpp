@@ -219,6 +219,8 @@ constexpr op_def make_definition() {
     d.channels_last = [](const node& n) { return asked<Op>(Op::prefers_channels_last, n); };
   if constexpr (requires(const A& at) { Op::source(at, 0, 0); })
     d.source = [](const void* at, int rank, int axis) { return Op::source(*static_cast<const A*>(at), rank, axis); };
+  if constexpr (requires { Op::is_ready(A{}, detail::shapes{}); })
+    d.is_ready = [](const node& n) { return asked<Op>(Op::is_ready, n); };
   if constexpr (requires { legal_form<Op>::of; }) d.legalize = legal_form<Op>::of;
   if constexpr (requires { &Op::template program<lower_program>; }) {
     d.program = [](lower_program& p, const void* at) { Op::program(p, *static_cast<const A*>(at)); };

@@ -74,7 +74,7 @@ register_tile choose_register_tile(const machine_model& m, const tile_problem& p
       const double cycles = costs.cycles(rows, vectors);
       if (cycles >= least) continue;
       least = cycles;
-      best = {rows, vectors};
+      best = {rows, vectors, cycles};
     }
   }
   return best;

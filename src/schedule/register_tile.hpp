@@ -14,7 +14,8 @@ struct tile_problem {
 };
 struct register_tile {
   int rows = 1;
-  int vectors = 1;  ///< across the columns
+  int vectors = 1;    ///< across the columns
+  double cycles = 0;  ///< that the model expects of all its copies
 };
 
 /// The tile whose copies cover all sums at the least cost. Both tails are shifted inwards, so what tiles overlap is

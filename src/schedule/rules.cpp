@@ -88,8 +88,8 @@ launch schedule_default(computation& c, const machine_model& m) {
     split_axes(c);
   }
   l.nanoseconds = nanoseconds(c, m);
-  if (c.value && !schedule_winograd(c, m, l) && !schedule_contraction(c, m, l) && !schedule_windows(c, m, l) &&
-      !schedule_transpose(c, m))
+  if (c.value && !schedule_attention(c, m, l) && !schedule_winograd(c, m, l) && !schedule_contraction(c, m, l) &&
+      !schedule_windows(c, m, l) && !schedule_transpose(c, m))
     schedule_loops(c, m);
   complete(l, c);
   return l;

@@ -57,6 +57,7 @@ launch schedule_default(ir::computation&, const machine_model&);
 launch schedule_recorded(ir::computation&, const machine_model&, const record&, const std::string& label, bool fused);
 
 // The rules; each answers false when the computation is not of its kind.
+bool schedule_attention(ir::computation&, const machine_model&, launch&);
 bool schedule_winograd(ir::computation&, const machine_model&, launch&);
 bool schedule_contraction(ir::computation&, const machine_model&, launch&);
 bool schedule_windows(ir::computation&, const machine_model&, launch&);

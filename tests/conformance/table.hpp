@@ -68,6 +68,7 @@ void add_placing(table&);
 void add_images(table&);
 void add_quantized(table&);
 void add_losses(table&);
+void add_attention(table&);
 
 inline bool any_type(dtype) { return true; }
 inline bool numbers(dtype t) { return t != b8; }

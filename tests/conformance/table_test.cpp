@@ -357,6 +357,7 @@ table whole_table() {
   add_reductions(t);
   add_norms(t);
   add_products(t);
+  add_attention(t);
   add_indexing(t);
   add_placing(t);
   add_images(t);

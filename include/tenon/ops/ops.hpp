@@ -2,6 +2,7 @@
 #pragma once
 #include "tenon/ops/activation.hpp"
 #include "tenon/ops/arithmetic.hpp"
+#include "tenon/ops/attention.hpp"
 #include "tenon/ops/bitwise.hpp"
 #include "tenon/ops/compare.hpp"
 #include "tenon/ops/conv.hpp"

@@ -9,10 +9,11 @@
 namespace tenon::ir {
 namespace {
 
-// An expansion may depend on the rank (the axes of a norm): it waits until that is known. One that depends on extents
-// answers nothing until they are.
+// An expansion may depend on the rank (the axes of a norm) and, where its operator says so, on some extents: it waits
+// until they are known. One that finds other extents missing answers nothing.
 bool waits(const node& n) {
-  return std::ranges::any_of(n.operands, [](const node_ref& o) { return o->type.shape.any(); });
+  const bool ranks = std::ranges::none_of(n.operands, [](const node_ref& o) { return o->type.shape.any(); });
+  return !ranks || (n.op->is_ready && !n.op->is_ready(n));
 }
 
 }  // namespace
