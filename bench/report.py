@@ -17,7 +17,8 @@ import sys
 
 PROGRAMS = {"products": ("bench_products", []), "constant": ("bench_products", ["--constant"]),
             "convolutions": ("bench_convolutions", []), "rows": ("bench_rows", []),
-            "permutations": ("bench_permutations", []), "attention": ("bench_attention", [])}
+            "permutations": ("bench_permutations", []), "attention": ("bench_attention", []),
+            "schedules": ("bench_schedules", [])}
 BARS = {"sgemm": (1.0, 0.8), "matmul constant weights": (1.1, 0.93), "convolution": (0.9, 0.75), "softmax against oneDNN": (1.5, 1.5),
         "layer norm against oneDNN": (1.5, 1.5)}  # geometric mean, least
 
@@ -84,6 +85,32 @@ def picture(name, ratios):
     return "\n".join(out) + "\n"
 
 
+def write_schedules(name, processes, peaks):
+    """One computation under named schedules: the best process of each, since they are compared with each other."""
+    (row, _), = processes[0][name].items()
+    sides = {s: min((p[name][row][s] for p in processes), key=lambda v: v[2]) for s in processes[0][name][row]}
+    rates = sorted(((s, work / median / 1e9, median) for s, (work, _, median, _) in sides.items()), key=lambda x: -x[1])
+    lines = [f"### {name}", "", "| schedule | G operations/s | ms |", "|---|---|---|",
+             *(f"| {s} | {rate:.1f} | {median * 1e3:.3f} |" for s, rate, median in rates), "",
+             f"Peak of one core {min(peaks) / 1e9:.0f} to {max(peaks) / 1e9:.0f} G operations/s.", ""]
+    return lines, [(s, rate) for s, rate, _ in rates]
+
+
+def schedules_picture(name, rates):
+    width, left, high = 900, 200, 24
+    scale = (width - left - 80) / max(rate for _, rate in rates)
+    height = 40 + high * len(rates)
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">',
+           f'<rect width="{width}" height="{height}" fill="white"/><text x="8" y="18" font-size="13">{name}: G operations a second</text>']
+    for i, (side, rate) in enumerate(rates):
+        y = 30 + i * high
+        colour = "#2a7" if side == "default" else "#7ab"
+        out.append(f'<text x="{left - 6}" y="{y + 14}" text-anchor="end">{side}</text>'
+                   f'<rect x="{left}" y="{y + 2}" width="{rate * scale:.1f}" height="{high - 6}" fill="{colour}"/>'
+                   f'<text x="{left + rate * scale + 4:.1f}" y="{y + 14}">{rate:.1f}</text>')
+    return "\n".join(out + ["</svg>"]) + "\n"
+
+
 def machine():
     model = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
     return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}"
@@ -115,10 +142,11 @@ def main():
                 results.append(run(str(folder / program), ["--threads", str(threads), *words, *more]))
             processes, peaks = [r[0] for r in results], [r[1] for r in results]
             for name in processes[0]:
-                table, ratios = write_table(name, processes, peaks)
+                compared = name.startswith("schedules")
+                table, ratios = (write_schedules if compared else write_table)(name, processes, peaks)
                 lines += table
                 file = out / (name.replace(",", "").replace(" ", "_") + ".svg")
-                file.write_text(picture(name, ratios))
+                file.write_text((schedules_picture if compared else picture)(name, ratios))
     text = "\n".join(lines)
     (out / "report.md").write_text(text + "\n")
     print(text)

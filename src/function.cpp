@@ -11,6 +11,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "explain.hpp"
 #include "graph/op_def.hpp"
 #include "ops/leaf.hpp"
 #include "pipeline.hpp"
@@ -433,13 +434,20 @@ explanation explain(function& f) {
     s += fmt::format("{}{}", i ? ", " : "\nresults ", ir::to_string(g.results[i]));
   s += fmt::format("\n{} kernels, workspace {} bytes, constants {} bytes\n", g.report.kernels.size(),
                    g.run.workspace_bytes, g.report.constant_bytes);
-  for (std::size_t i = 0; i < g.report.kernels.size(); ++i) {
-    const compile_report::kernel& k = g.report.kernels[i];
-    s +=
-        fmt::format("\n{}. {}: reads {} bytes, writes {} bytes, {} parallel trips, predicted {:.1f} us\n{}", i + 1,
-                    k.name, k.bytes_read, k.bytes_written, k.extent, static_cast<double>(k.nanoseconds) / 1e3, k.loops);
+  return explanation(s + kernels_text(g));
+}
+
+explanation bench(function& f, const any_view* const* arguments) {
+  const entry& e = entry_for(f, arguments);
+  std::vector<void*> data;
+  for (int i = 0; i < f.arguments; ++i) data.push_back(arguments[i]->data);
+  std::vector<std::unique_ptr<array_storage>> results;
+  for (const ir::value_type& t : e.made->results) {
+    results.push_back(std::make_unique<array_storage>(t.element, t.shape, f.options.memory));
+    data.push_back(results.back()->get().data);
   }
-  return explanation(s);
+  return explanation(bench_text(*e.made, data.data(), data.data() + f.arguments, f.options.executor, f.options.memory,
+                                f.settings.target.threads));
 }
 
 node_ref emit_argument(int index, dtype d, const dims& s, const loc& w) {

@@ -193,8 +193,11 @@ class builder {
     return r;
   }
   static std::int64_t bytes_of(const node& n) { return n.type.shape.count() * size_of(n.type.element); }
-  void report(const group& g, std::string name, std::string loops, const runtime::step& s) {
+  void report(const group& g, std::string name, std::string loops, const runtime::step& s,
+              scheduling::launch launch = {}) {
     compile_report::kernel k{std::move(name), std::move(loops), s.extent, s.nanoseconds, 0, bytes_of(*g.root)};
+    k.calls = std::move(launch.calls);
+    k.operations = launch.operations;
     for (const node* o : g.operands) k.bytes_read += bytes_of(*o);
     out_->report.kernels.push_back(std::move(k));
   }
@@ -288,6 +291,7 @@ class builder {
     codegen::machine_summary machine = codegen::summarize(settings_.target.cpu);
     machine.model.winograd = enabled(winograd_pass);
     machine.model.threads = settings_.target.threads > 0 ? settings_.target.threads : runtime::default_threads();
+    out_->report.cpu = settings_.target.cpu;
     const std::string suffix = machine.key + "|" + codegen::identity();
     std::vector<wanted> kernels;
     std::unordered_map<std::string, std::size_t> known;  // by structure
@@ -310,7 +314,7 @@ class builder {
         const std::string text = to_string(c.kernel);
         c.kernel.name = name;
         dump_loops(c.kernel, dump_words::when::after, "schedule");
-        report(g, name, text, s);
+        report(g, name, text, s, launch);
         const auto [it, fresh] = known.try_emplace(text, kernels.size());
         if (fresh) kernels.push_back({std::move(c.kernel), detail::hash_text(text + suffix), {}, nullptr});
         kernels[it->second].steps.push_back(out_->run.steps.size());

@@ -34,9 +34,12 @@ struct compile_report {
     std::string name, loops;  ///< loops: the scheduled loop nest as text; empty for native
     std::int64_t extent = 1, nanoseconds = 0;
     std::int64_t bytes_read = 0, bytes_written = 0;
+    std::vector<std::string> calls{};  ///< its schedule, as calls of primitives
+    double operations = 0;             ///< of scalars
   };
   std::vector<kernel> kernels;
   std::int64_t constant_bytes = 0;
+  std::string cpu;  ///< that kernels are made for, as -mcpu= names it; empty for native
 };
 
 /// An executable with the types of its arguments and results.

@@ -41,8 +41,13 @@ struct any_schedule::state {
   }
   // The loops of one step are of one nest.
   std::vector<int> take(const char* primitive, std::initializer_list<loop_handle> loops,
-                        std::vector<std::int64_t> numbers = {}, tail t = tail::guard) {
-    scheduling::step s{.kernel = {}, .primitive = primitive, .loops = {}, .numbers = std::move(numbers), .tail = t};
+                        std::vector<std::int64_t> numbers = {}, tail t = tail::guard, std::string_view value = {}) {
+    scheduling::step s{.kernel = {},
+                       .primitive = primitive,
+                       .loops = {},
+                       .numbers = std::move(numbers),
+                       .tail = t,
+                       .value = std::string(value)};
     const int kernel = loops.size() ? loops.begin()->kernel : -1;
     for (const loop_handle l : loops) {
       if (l.kernel != kernel)
@@ -51,6 +56,13 @@ struct any_schedule::state {
       s.loops.push_back(l.id);
     }
     return take(kernel, std::move(s));
+  }
+  // A step that makes loops of its own.
+  std::vector<loop_handle> make(const char* primitive, loop_handle at, std::string_view value,
+                                std::vector<std::int64_t> numbers = {}) {
+    std::vector<loop_handle> r;
+    for (int id : take(primitive, {at}, std::move(numbers), tail::guard, value)) r.push_back({at.kernel, id});
+    return r;
   }
   void replay() {
     std::vector<scheduling::step> steps;
@@ -127,6 +139,26 @@ std::array<loop_handle, 4> any_schedule::tile(loop_handle a, loop_handle b, std:
 void any_schedule::vectorize(loop_handle l, int lanes) { state_->take("vectorize", {l}, {lanes}); }
 void any_schedule::unroll(loop_handle l) { state_->take("unroll", {l}); }
 void any_schedule::parallel(loop_handle l) { state_->take("parallel", {l}); }
+
+void any_schedule::partition(loop_handle l, std::int64_t at) { state_->take("partition", {l}, {at}); }
+void any_schedule::compute_at(loop_handle own, loop_handle at) { state_->take("compute_at", {own, at}); }
+std::vector<loop_handle> any_schedule::compute_at(std::string_view value, loop_handle at) {
+  return state_->make("compute_at", at, value);
+}
+std::vector<loop_handle> any_schedule::cache_read(std::string_view operand, loop_handle at) {
+  return state_->make("cache_read", at, operand);
+}
+std::vector<loop_handle> any_schedule::cache_write(loop_handle at) { return state_->make("cache_write", at, {}); }
+std::vector<loop_handle> any_schedule::pack(std::string_view operand, loop_handle at, int dimension,
+                                            std::int64_t width) {
+  return state_->make("pack", at, operand, {dimension, width});
+}
+void any_schedule::compute_inline(loop_handle of_copy) { state_->take("compute_inline", {of_copy}); }
+std::vector<loop_handle> any_schedule::prefetch(std::string_view operand, loop_handle at, std::int64_t ahead) {
+  return state_->make("prefetch", at, operand, {ahead});
+}
+void any_schedule::tensorize(loop_handle rows, loop_handle columns) { state_->take("tensorize", {rows, columns}); }
+void any_schedule::tensorize(loop_handle products) { state_->take("tensorize", {products}); }
 
 std::string any_schedule::json() const { return to_json(state_->record); }
 std::string to_string(const any_schedule& s) {

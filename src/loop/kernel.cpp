@@ -41,6 +41,7 @@ void each_operand(Stmt& s, F f) {
                    f(w.mask);
                    f(w.position);
                  },
+                 [&](same_const<Stmt, prefetch>& p) { all(p.indices); },
                  [&](same_const<Stmt, branch>& b) { f(b.condition); },
                  [&](same_const<Stmt, contraction>& c) {
                    f(c.row);

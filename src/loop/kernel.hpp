@@ -59,6 +59,11 @@ struct branch {
 struct block {
   std::vector<stmt_ref> list;
 };
+/// buffer[indices] will be read soon: its line is asked for. The indices may lie anywhere.
+struct prefetch {
+  std::int64_t buffer;
+  std::vector<expr_ref> indices;
+};
 /// The tile contraction (design.md, decision 8):
 ///   for i in [0, tile_rows), j in [0, columns):
 ///     accumulator = sum over `reduction` of a(i, r) * b(j, r)         in type `accumulator->type`
@@ -83,7 +88,7 @@ struct contraction {
 };
 
 struct stmt {
-  std::variant<block, loop, store, update, declare, branch, contraction> v;
+  std::variant<block, loop, store, update, declare, branch, prefetch, contraction> v;
 };
 
 enum class scope : std::uint8_t {

@@ -197,6 +197,11 @@ class parser {
       if (more() && line().indent == indent && accept("else")) b.otherwise = inner(indent);
       return make_stmt(std::move(b));
     }
+    if (accept("prefetch")) {
+      const std::int64_t id = buffer_id();
+      expect("[");
+      return finish(prefetch{id, list("]")});
+    }
     if (accept("contraction")) return tile(indent);
     if (peek().is("for") || peek().is("parallel") || peek().is("vectorized") || peek().is("unrolled"))
       return for_loop(indent);

@@ -326,6 +326,9 @@ class kernel_printer {
     line(indent, "else");
     body(b.otherwise, indent + 1);
   }
+  void print(const prefetch& f, const expr_printer& p, int indent) {
+    line(indent, fmt::format("prefetch {}[{}]", names_.buffer(f.buffer), list(p, f.indices)));
+  }
   void print(const contraction& c, const expr_printer& p, int indent) {
     line(indent, fmt::format("contraction {} x {} into {}[{}]", c.tile_rows, c.tile_columns, names_.buffer(c.buffer),
                              list(p, c.indices)));

@@ -313,6 +313,15 @@ class verifier {
                            name(p.type)));
   }
 
+  void check(const prefetch& p, const stmt& s) {
+    const buffer& b = find_buffer(p.buffer, &s);
+    if (b.where != scope::parameter) fail(&s, fmt::format("a prefetch of {}, which is no parameter", name_of(b)));
+    if (p.indices.size() != b.extents.size())
+      fail(&s, fmt::format("a prefetch with {} indices of buffer {}, whose rank is {}", p.indices.size(), name_of(b),
+                           b.extents.size()));
+    for (expr_ref e : p.indices) typed(e, i64, &s, "index");
+  }
+
   void check(const branch& b, const stmt& s) {
     typed(b.condition, b8, &s, "condition");
     if (lane_) uniform(b.condition, s, "condition");

@@ -1,6 +1,7 @@
 #include "runtime/executable.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -257,7 +258,9 @@ inline void executable::fill(const step& s, void** out, void* const* argument_da
   }
 }
 
-void executable::run_serial(void* const* argument_data, void* const* result_data, memory* user_memory) const {
+template <class F>
+inline void executable::for_each_step(void* const* argument_data, void* const* result_data, memory* user_memory,
+                                      F run_step) const {
   const arena a(*this, user_memory, 1);
   void* small[small_buffers];
   for (const step& s : steps) {
@@ -266,8 +269,33 @@ void executable::run_serial(void* const* argument_data, void* const* result_data
     fill(s, buffers, argument_data, result_data, a.workspace());
     const code& kernel = *s.kernel;
     const kernel_call call{buffers, s.values.data(), 0, s.extent, a.scratch(), &host_table, kernel.context};
-    if (const std::int32_t status = kernel.entry(&call)) kernel_failed(kernel, status);
+    if (const std::int32_t status = run_step(s, call)) kernel_failed(kernel, status);
   }
+}
+
+void executable::run_serial(void* const* argument_data, void* const* result_data, memory* user_memory) const {
+  for_each_step(argument_data, result_data, user_memory,
+                [](const step& s, const kernel_call& call) { return s.kernel->entry(&call); });
+}
+
+std::vector<double> executable::step_seconds(void* const* argument_data, void* const* result_data, memory* user_memory,
+                                             int calls) const {
+  using clock = std::chrono::steady_clock;
+  std::vector<std::vector<double>> all(steps.size());
+  for (int i = 0; i < calls; ++i)
+    for_each_step(argument_data, result_data, user_memory, [&](const step& s, const kernel_call& call) {
+      const auto start = clock::now();
+      const std::int32_t status = s.kernel->entry(&call);
+      all[static_cast<std::size_t>(&s - steps.data())].push_back(
+          std::chrono::duration<double>(clock::now() - start).count());
+      return status;
+    });
+  std::vector<double> medians;
+  for (std::vector<double>& times : all) {
+    std::sort(times.begin(), times.end());
+    medians.push_back(times.empty() ? 0 : times[times.size() / 2]);
+  }
+  return medians;
 }
 
 void executable::run(void* const* argument_data, void* const* result_data, executor* user_executor, memory* user_memory,

@@ -77,6 +77,10 @@ class executable {
   void run(void* const* argument_data, void* const* result_data, executor* user_executor, memory* user_memory,
            int threads) const;
 
+  /// The median time of each step over this many calls, in the caller alone.
+  std::vector<double> step_seconds(void* const* argument_data, void* const* result_data, memory* user_memory,
+                                   int calls) const;
+
   /// Bytes that one call with `threads` threads takes beside its arguments and results: workspace and scratch.
   std::int64_t call_bytes(int threads) const;
 
@@ -84,6 +88,8 @@ class executable {
   struct arena;
   void fill(const step& s, void** out, void* const* argument_data, void* const* result_data,
             std::byte* workspace) const;
+  template <class F>
+  void for_each_step(void* const* argument_data, void* const* result_data, memory* user_memory, F run_step) const;
   void run_serial(void* const* argument_data, void* const* result_data, memory* user_memory) const;
 
   bool finished_ = false;

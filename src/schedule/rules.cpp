@@ -1,8 +1,10 @@
 #include "schedule/rules.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "schedule/build_nest.hpp"
+#include "schedule/calls.hpp"
 #include "schedule/merge_axes.hpp"
 #include "schedule/split_axes.hpp"
 #include "schedule/steps.hpp"
@@ -60,6 +62,30 @@ double work(const computation& c, expr_ref root) {
   return total;
 }
 
+// Scalar operations of the whole call, each of the same weight.
+double operations(const computation& c) {
+  if (!c.value) return 0;
+  double total = 0;
+  std::vector<std::pair<expr_ref, double>> stack{{c.value, 1}};
+  std::unordered_set<expr_ref> seen;
+  while (!stack.empty()) {
+    auto [e, times] = stack.back();
+    stack.pop_back();
+    if (!seen.insert(e).second) continue;
+    if (e->is(expr_kind::reduce)) {
+      for (int i = 0; i < e->loops(); ++i) times *= static_cast<double>(c.at_call(e->loop_extent(i)));
+      total += times;
+      stack.emplace_back(e->body(), times);
+      continue;
+    }
+    if (e->is(expr_kind::load)) continue;
+    if (e->is(expr_kind::apply) && !e->is(prim::cast) && !e->is_index && e->type != b8) total += times;
+    for (expr_ref o : e->operands) stack.emplace_back(o, times);
+  }
+  for (const computation::axis& x : c.axes) total *= static_cast<double>(x.size);
+  return total;
+}
+
 // Predicted for one thread.
 std::int64_t nanoseconds(const computation& c, const machine_model& m) {
   // A program's trips are not known; each parallel one is taken for a row of some hundred steps.
@@ -87,19 +113,26 @@ launch schedule_default(computation& c, const machine_model& m) {
     merge_axes(c);
     split_axes(c);
   }
+  l.operations = operations(c);
   l.nanoseconds = nanoseconds(c, m);
   if (c.value && !schedule_attention(c, m, l) && !schedule_winograd(c, m, l) && !schedule_contraction(c, m, l) &&
       !schedule_windows(c, m, l) && !schedule_transpose(c, m))
     schedule_loops(c, m);
   complete(l, c);
+  l.calls = calls_of(c, l);
   return l;
 }
 
 launch schedule_recorded(computation& c, const machine_model& m, const record& r, const std::string& label,
                          bool fused) {
   launch l;
+  l.operations = operations(c);
   nest n = make_nest(c, label);
-  replay(n, r);
+  for (const step& s : r.steps) {
+    if (s.kernel != n.kernel) continue;
+    l.calls.push_back(to_string(n, s));
+    apply(n, s);
+  }
   l.nanoseconds = nanoseconds(c, m);
   build_nest(c, n, fused);
   complete(l, c);

@@ -49,6 +49,8 @@ struct launch {
   std::int64_t nanoseconds = 0;  ///< predicted for one thread: short kernels run serially
   std::int64_t scratch = 0;      ///< bytes that a worker needs
   std::vector<constant_packing> packed;
+  std::vector<std::string> calls;  ///< the schedule, as calls of primitives
+  double operations = 0;           ///< of scalars, at this call; a step of a reduction is one
 };
 
 /// Gives the computation's kernel its loops. A program has them already: only its launch is computed.

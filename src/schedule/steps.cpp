@@ -1,6 +1,7 @@
 #include "schedule/steps.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -15,18 +16,31 @@ namespace {
 
 struct primitive {
   std::string_view name;
-  int loops;  // -1: one or more
+  int least_loops, most_loops;
   int numbers;
-  bool has_tail;
+  bool has_value;
   std::vector<int> (*run)(nest&, const step&);
 };
+constexpr int any_number = 1 << 20;
 // Sorted by name.
 constexpr primitive primitives[] = {
-    {"fuse", 2, 0, false, fuse},           {"parallel", 1, 0, false, parallel}, {"reorder", -1, 0, false, reorder},
-    {"split", 1, 1, true, split},          {"tile", 2, 2, true, tile},          {"unroll", 1, 0, false, unroll},
-    {"vectorize", 1, 1, false, vectorize},
+    {"cache_read", 1, 1, 0, true, cache_read},
+    {"cache_write", 1, 1, 0, false, cache_write},
+    {"compute_at", 1, 2, 0, true, compute_at},
+    {"compute_inline", 1, 1, 0, false, compute_inline},
+    {"fuse", 2, 2, 0, false, fuse},
+    {"pack", 1, 1, 2, true, pack},
+    {"parallel", 1, 1, 0, false, parallel},
+    {"partition", 1, 1, 1, false, partition},
+    {"prefetch", 1, 1, 1, true, prefetch},
+    {"reorder", 1, any_number, 0, false, reorder},
+    {"split", 1, 1, 1, false, split},
+    {"tensorize", 1, 2, 0, false, tensorize},
+    {"tile", 2, 2, 2, false, tile},
+    {"unroll", 1, 1, 0, false, unroll},
+    {"vectorize", 1, 1, 1, false, vectorize},
 };
-constexpr std::string_view tails[] = {"guard", "exact", "shift"};
+constexpr std::string_view tails[] = {"guard", "exact", "shift", "mask"};
 
 const primitive* find_primitive(std::string_view name) {
   for (const primitive& p : primitives)
@@ -70,7 +84,9 @@ std::vector<I> integers(const json& from, const char* name, const std::string& w
 
 void require_serial(const nest& n, int id, const char* what) {
   const nest::loop& l = n.loops[static_cast<std::size_t>(id)];
-  if (l.kind == ir::loop_kind::serial) return;
+  if (l.kind == ir::loop_kind::serial && !l.cut) return;
+  if (l.cut && l.kind == ir::loop_kind::serial)
+    throw refusal{fmt::format("{} is partitioned already, and cannot be {} then", l.name, what), id};
   const char* is = l.kind == ir::loop_kind::parallel     ? "parallel"
                    : l.kind == ir::loop_kind::vectorized ? "vectorized"
                                                          : "unrolled";
@@ -83,32 +99,38 @@ int add_loop(nest& n, nest::loop l) {
 }
 
 void replace_loop(nest& n, int gone, const std::vector<int>& by, std::string how) {
+  std::vector<int>& order = n.order_of(gone);
   n.loops[static_cast<std::size_t>(gone)].replaced = std::move(how);
-  const auto at = n.order.erase(std::ranges::find(n.order, gone));
-  n.order.insert(at, by.begin(), by.end());
+  const auto at = order.erase(std::ranges::find(order, gone));
+  order.insert(at, by.begin(), by.end());
+  // What was inside of it is inside of what it became.
+  const auto moved = [&](int& loop) {
+    if (loop == gone && !by.empty()) loop = by.back();
+  };
+  for (nest::stage& s : n.stages) moved(s.at);
+  for (nest::reduction& r : n.reductions) moved(r.at);
 }
 
 std::string to_string(const nest& n, const step& s) {
-  std::string text = s.primitive + "(";
-  const char* between = "";
+  std::vector<std::string> words;
+  if (!s.value.empty()) words.push_back(s.value);
   for (int id : s.loops) {
     const bool known = id >= 0 && id < static_cast<int>(n.loops.size());
-    text +=
-        fmt::format("{}{}", between, known ? n.loops[static_cast<std::size_t>(id)].name : fmt::format("loop {}", id));
-    between = ", ";
+    words.push_back(known ? n.at(id).name : fmt::format("loop {}", id));
   }
-  for (std::int64_t v : s.numbers) text += fmt::format(", {}", v);
-  if (s.tail != tail::guard) text += fmt::format(", {}", tails[static_cast<int>(s.tail)]);
-  return text + ")";
+  for (std::int64_t v : s.numbers) words.push_back(fmt::to_string(v));
+  if (s.tail != tail::guard) words.emplace_back(tails[static_cast<int>(s.tail)]);
+  return fmt::format("{}({})", s.primitive, fmt::join(words, ", "));
 }
 
 std::vector<int> apply(nest& n, const step& s) {
   const primitive* p = find_primitive(s.primitive);
   if (!p) fail(n, s, "there is no such primitive", -1);
   const auto loops = static_cast<int>(s.loops.size());
-  if (p->loops < 0 ? loops == 0 : loops != p->loops) fail(n, s, fmt::format("it is given {} loops", loops), -1);
+  if (loops < p->least_loops || loops > p->most_loops) fail(n, s, fmt::format("it is given {} loops", loops), -1);
   if (static_cast<int>(s.numbers.size()) != p->numbers)
     fail(n, s, fmt::format("it is given {} numbers, not {}", s.numbers.size(), p->numbers), -1);
+  if (!s.value.empty() && !p->has_value) fail(n, s, fmt::format("it is given a value, {}", s.value), -1);
   if (static_cast<std::size_t>(s.tail) >= std::size(tails)) fail(n, s, "its tail is none", -1);
   if (n.fixed) fail(n, s, "the operator's own loops are not for schedules", -1);
   for (int id : s.loops) {
@@ -125,7 +147,7 @@ std::vector<int> apply(nest& n, const step& s) {
     return made;
   } catch (const refusal& r) {
     // The loop that was given; of several the one to blame, unless only the refused step would have made it.
-    const bool there = std::ranges::find(n.order, r.loop) != n.order.end();
+    const bool there = r.loop >= 0 && r.loop < static_cast<int>(n.loops.size()) && n.at(r.loop).replaced.empty();
     fail(n, s, r.why, s.loops.size() > 1 && there ? r.loop : s.loops[0]);
   }
 }
@@ -142,6 +164,7 @@ std::string to_json(const record& r) {
   for (const step& s : r.steps) {
     json j{{"kernel", s.kernel}, {"step", s.primitive}, {"loops", s.loops}};
     if (!s.numbers.empty()) j["numbers"] = s.numbers;
+    if (!s.value.empty()) j["value"] = s.value;
     if (s.tail != tail::guard) j["tail"] = tails[static_cast<int>(s.tail)];
     steps.push_back(std::move(j));
   }
@@ -179,6 +202,7 @@ record parse_record(std::string_view text) {
            .loops = integers<int>(j, "loops", at)};
     if (!find_primitive(s.primitive)) damaged(fmt::format("\"step\" of {} is \"{}\"", at, s.primitive));
     if (j.contains("numbers")) s.numbers = integers<std::int64_t>(j, "numbers", at);
+    if (j.contains("value")) s.value = member<std::string>(j, "value", at);
     if (j.contains("tail")) {
       const auto word = member<std::string>(j, "tail", at);
       const auto* it = std::ranges::find(tails, word);

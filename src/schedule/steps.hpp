@@ -17,6 +17,7 @@ struct step {
   std::vector<int> loops;
   std::vector<std::int64_t> numbers{};  ///< factors, lanes
   tenon::tail tail = tenon::tail::guard;
+  std::string value{};  ///< the name of what is read
   friend bool operator==(const step&, const step&) = default;
 };
 

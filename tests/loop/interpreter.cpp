@@ -243,6 +243,8 @@ class interpreter {
           step_update(*p.what, p.offset, p.values[i], p.positions[i]);
   }
 
+  void run(const prefetch&) {}
+
   void run(const contraction& c) {
     const std::int64_t columns = value(c.columns);
     if (columns > c.tile_columns) fail(fmt::format("{} columns of a tile of {}", columns, c.tile_columns));

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -94,38 +95,109 @@ problem make_problem(random_source& r) {
 }
 
 scheduling::step make_step(random_source& r, const scheduling::nest& n) {
-  const char* names[] = {"split", "split", "fuse", "reorder", "reorder", "tile", "vectorize", "unroll", "parallel"};
+  const char* names[] = {"split",      "split",       "fuse",     "reorder",   "reorder",    "tile",
+                         "vectorize",  "unroll",      "parallel", "partition", "compute_at", "compute_at",
+                         "cache_read", "cache_write", "pack",     "tensorize", "prefetch",   "compute_inline"};
   scheduling::step s{.kernel = n.kernel, .primitive = names[r() % std::size(names)], .loops = {}};
+  std::vector<int> all = n.order, own;
+  for (const scheduling::nest::stage& x : n.stages) own.insert(own.end(), x.order.begin(), x.order.end());
+  all.insert(all.end(), own.begin(), own.end());
   const auto any_loop = [&]() -> int {
     // Now and then one that there is no more, or never was.
     if (r() % 24 == 0) return static_cast<int>(between(r, -1, static_cast<std::int64_t>(n.loops.size())));
-    return n.order[r() % n.order.size()];
+    return all[r() % all.size()];
   };
   const auto factor = [&] { return r() % 16 == 0 ? between(r, -1, 0) : between(r, 1, 7); };
+  const auto any_value = [&]() -> std::string {
+    if (r() % 24 == 0 || n.values.empty()) return "nothing";
+    return n.values[r() % n.values.size()].name;
+  };
   if (s.primitive == "fuse") {
-    const std::size_t at = r() % n.order.size();
-    s.loops = {n.order[at], r() % 8 && at + 1 < n.order.size() ? n.order[at + 1] : any_loop()};
+    const std::vector<int>& from = !own.empty() && r() % 4 == 0 ? own : n.order;
+    const std::size_t at = r() % from.size();
+    s.loops = {from[at], r() % 8 && at + 1 < from.size() ? from[at + 1] : any_loop()};
   } else if (s.primitive == "reorder") {
-    const auto count = between(r, 1, static_cast<std::int64_t>(n.order.size()));
+    const std::vector<int>& from = !own.empty() && r() % 4 == 0 ? own : n.order;
+    const auto count = between(r, 1, static_cast<std::int64_t>(from.size()));
     if (r() % 8) {
-      s.loops = n.order;
+      s.loops = from;
       std::shuffle(s.loops.begin(), s.loops.end(), r);
       s.loops.resize(static_cast<std::size_t>(count));
     } else {
       for (std::int64_t i = 0; i < count; ++i) s.loops.push_back(any_loop());
     }
+  } else if (s.primitive == "tensorize") {
+    // As it is meant, else anything: the reduction's loops between those outside and the two innermost ones.
+    s.loops = {any_loop(), any_loop()};
+    std::vector<int> result;
+    for (int id : n.order)
+      if (n.at(id).of_result()) result.push_back(id);
+    if (r() % 4 && result.size() >= 2) s.loops = {result[result.size() - 2], result.back()};
+    if (r() % 4 == 0) std::swap(s.loops[0], s.loops[1]);
+    if (r() % 8 == 0) s.loops.pop_back();
   } else {
     s.loops = {any_loop()};
     if (s.primitive == "tile") s.loops.push_back(any_loop());
     if (s.primitive == "parallel" && r() % 2) s.loops = {n.order[0]};
+    if (s.primitive == "compute_inline" && !own.empty() && r() % 4) s.loops = {own[r() % own.size()]};
+    if (s.primitive == "compute_at" && r() % 2) {
+      s.loops.push_back(any_loop());
+      for (int id : n.order)
+        if (n.at(id).reduction >= 0 && r() % 2) s.loops[0] = id;
+    } else if (s.primitive == "compute_at" || s.primitive == "cache_read" || s.primitive == "pack" ||
+               s.primitive == "prefetch") {
+      s.value = any_value();
+    }
   }
   if (s.primitive == "split" || s.primitive == "tile") {
     for (std::size_t i = 0; i < s.loops.size(); ++i) s.numbers.push_back(factor());
-    s.tail = static_cast<tail>(r() % 8 < 5 ? 0 : r() % 3);
+    s.tail = static_cast<tail>(r() % 8 < 5 ? 0 : r() % 4);
   }
   if (s.primitive == "vectorize") s.numbers = {std::int64_t{1} << between(r, 0, 5)};
   if (s.primitive == "vectorize" && r() % 16 == 0) s.numbers = {3};
+  if (s.primitive == "partition") s.numbers = {r() % 2 ? 0 : between(r, -1, 6)};
+  if (s.primitive == "pack") s.numbers = {between(r, -1, 2), factor()};
+  if (s.primitive == "prefetch") s.numbers = {between(r, 0, 5)};
   return s;
+}
+
+// A product as a user packs and tensorizes it, with random numbers: steps that random choice seldom puts together.
+std::vector<std::function<scheduling::step(const scheduling::nest&)>> packed_product(random_source& r) {
+  using scheduling::nest;
+  using scheduling::step;
+  const auto named = [](const nest& n, const std::string& name) {
+    for (std::size_t id = 0; id < n.loops.size(); ++id)
+      if (n.loops[id].name == name) return static_cast<int>(id);
+    return -1;
+  };
+  const auto rows = between(r, 1, 6), columns = between(r, 1, 9);
+  const tail how = static_cast<tail>(r() % 4);
+  const bool shift_rows = r() % 2, pack = r() % 2, write = r() % 3 == 0, partition = r() % 2, parallel = r() % 2;
+  const std::string row = r() % 2 ? "i0" : "i1", column = row == "i0" ? "i1" : "i0";
+  std::vector<std::function<step(const nest&)>> all;
+  const auto add = [&](auto f) { all.emplace_back(f); };
+  add([=](const nest& n) {
+    return step{n.kernel, "split", {named(n, row)}, {rows}, shift_rows ? tail::shift : tail::guard};
+  });
+  add([=](const nest& n) { return step{n.kernel, "split", {named(n, column)}, {columns}, how}; });
+  add([=](const nest& n) {
+    std::vector<int> order{named(n, column + ".o"), named(n, row + ".o")};
+    for (int id : n.order)
+      if (n.at(id).reduction >= 0) order.push_back(id);
+    order.push_back(named(n, row + ".i"));
+    order.push_back(named(n, column + ".i"));
+    return step{n.kernel, "reorder", order};
+  });
+  if (partition) add([=](const nest& n) { return step{n.kernel, "partition", {named(n, row + ".o")}, {0}}; });
+  for (const char* operand : {"x0", "x1"})
+    if (pack)
+      add([=](const nest& n) {
+        return step{n.kernel, "pack", {named(n, column + ".o")}, {1, columns}, tail::guard, operand};
+      });
+  if (write) add([=](const nest& n) { return step{n.kernel, "cache_write", {named(n, row + ".o")}}; });
+  add([=](const nest& n) { return step{n.kernel, "tensorize", {named(n, row + ".i"), named(n, column + ".i")}}; });
+  if (parallel) add([=](const nest& n) { return step{n.kernel, "parallel", {n.order[0]}}; });
+  return all;
 }
 
 std::int64_t count_of(const ir::buffer& b) {
@@ -190,8 +262,9 @@ void run_code(const ir::kernel& k, const codegen::machine& m, memory_of& memory,
   }
 }
 
+// How many steps of each primitive were taken, and how many refused.
 struct counts {
-  int taken = 0, refused = 0;
+  std::map<std::string, std::pair<int, int>> of;
 };
 
 void check(std::uint64_t seed, const std::vector<codegen::machine>& machines, bool show, counts& total) {
@@ -226,16 +299,19 @@ void check(std::uint64_t seed, const std::vector<codegen::machine>& machines, bo
     // The nest is checked as it grows: some steps, then again.
     scheduling::nest n = first;
     scheduling::record record;
-    const std::int64_t steps = between(r, 1, 10);
+    const auto written = packed_product(r);
+    const bool product = r() % 8 == 0;
+    const std::int64_t steps = between(r, 1, 10) + (product ? static_cast<std::int64_t>(written.size()) : 0);
     for (std::int64_t i = 0; i < steps; ++i) {
-      const scheduling::step s = make_step(r, n);
+      const bool next = product && i < static_cast<std::int64_t>(written.size());
+      const scheduling::step s = next ? written[static_cast<std::size_t>(i)](n) : make_step(r, n);
       const std::string before = to_string(n);
       try {
         apply(n, s);
         record.steps.push_back(s);
-        ++total.taken;
+        ++total.of[s.primitive].first;
       } catch (const schedule_error& e) {
-        ++total.refused;
+        ++total.of[s.primitive].second;
         if (to_string(n) != before)
           throw std::runtime_error("a refused step changed the nest:\n" + before + to_string(n));
       }
@@ -272,13 +348,17 @@ void check(std::uint64_t seed, const std::vector<codegen::machine>& machines, bo
 }  // namespace
 
 int main(int argc, char** argv) {
-  const test::seed_range seeds = test::read_seeds(argc, argv, {.to = 400, .kept = {4982, 16290}});
+  const test::seed_range seeds = test::read_seeds(argc, argv, {.to = 400, .kept = {}});
   const std::vector<codegen::machine> machines = test::machines();
   counts total;
   const int failures = test::count_failures(seeds, [&](std::uint64_t seed) {
     check(seed, machines, seeds.show, total);
     return true;
   });
-  std::printf("%d steps taken, %d refused\n", total.taken, total.refused);
-  return failures != 0 || total.taken == 0 || total.refused == 0;
+  bool all_seen = true;
+  for (const auto& [primitive, steps] : total.of) {
+    std::printf("%-14s %6d taken %6d refused\n", primitive.c_str(), steps.first, steps.second);
+    all_seen = all_seen && steps.first > 0 && steps.second > 0;
+  }
+  return failures != 0 || (argc == 1 && !all_seen);
 }

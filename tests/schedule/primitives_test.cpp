@@ -564,3 +564,212 @@ TEST_CASE("the same bits on every number of threads, the same numbers on every m
     }
   }
 }
+
+TEST_CASE("a product packed and tensorized by hand") {
+  auto mm = jit([](tensor<f32, shape<37, 29>> a, tensor<f32, shape<29, 75>> b) { return matmul(a, b); }, uncached());
+  const array<f32> a = whole_numbers({37, 29}, 1), b = whole_numbers({29, 75}, 2), want = plain_product(a, b);
+  schedule s = mm.schedule();
+  auto [i, j, k] = s.loops<3>("matmul");
+  auto [io, ii] = s.split(i, 6, tail::shift);
+  auto [jo, ji] = s.split(j, 32);
+  s.reorder(jo, io, k, ii, ji);
+  s.parallel(jo);
+  CHECK(refused([&, i = ii, k = k] {
+          s.tensorize(i, k);
+        }).starts_with("tensorize(i0.i, i2): i2 is no loop of the result"));
+  const auto panel = s.pack("x0", jo, 1, 32);
+  CHECK(panel.size() == 3);
+  s.vectorize(panel[2], 16);
+  s.tensorize(ii, ji);
+  CHECK(to_string(s) + "\n" == text_of(R"(
+matmul(x0 f32[29,75], x1 f32[37,29]) -> y f32[37,75]
+  parallel for i1.o in [0, 3)
+    x0.p[29, 32]
+    for x0.p1 in [0, 1)
+      for x0.c0 in [0, 29)
+        vectorized(16) for x0.w1 in [0, 32)
+          x0.p[x0.c0, x0.p1 * 32 + x0.w1] = x0[x0.c0, i1.o * 32 + x0.p1 * 32 + x0.w1]
+    for i0.o in [0, 7)
+      tile i0.i < 6, i1.i < 32
+        for i2 in [0, 29)
+          acc0 sum= x1[i0, i2] * x0.p[i2, i1]
+        y[i0, i1] = acc0
+)"));
+  CHECK(refused([&, k = k] { s.unroll(k); }).starts_with("unroll(i2): i2 of the tile contraction i0.i x i1.i"));
+  check_same(want, s.compile()(a, b));
+  check_same(want, mm.schedule(s.json()).compile()(a, b));
+}
+
+TEST_CASE("tensorize: what is no tile is refused") {
+  auto mm = jit([](tensor<f32, shape<37, 29>> a, tensor<f32, shape<29, 75>> b) { return matmul(a, b); }, uncached());
+  const array<f32> a = whole_numbers({37, 29}, 1), b = whole_numbers({29, 75}, 2), want = plain_product(a, b);
+  schedule s = mm.schedule();
+  auto [i, j, k] = s.loops<3>("matmul");
+  auto [io, ii] = s.split(i, 6);
+  auto [jo, ji] = s.split(j, 32);
+  CHECK(refused([&, r = ii, c = ji] {
+          s.tensorize(r, c);
+        }).starts_with("tensorize(i0.i, i1.i): i1.o would be inside of the tile contraction i0.i x i1.i"));
+  s.reorder(io, jo, k, ii, ji);
+  CHECK(refused([&, r = ii, c = ji] { s.tensorize(r, c); })
+            .starts_with("tensorize(i0.i, i1.i): the tile i0.i x i1.i has a tail of rows: 37 is no multiple of 6; "
+                         "split with tail::shift, or "
+                         "partition i0.o"));
+  CHECK(refused([&, r = ii, c = ji] { s.tensorize(c, r); })
+            .starts_with("tensorize(i1.i, i0.i): one operand would have to be the same for all i0.i, the other one for "
+                         "all i1.i and "
+                         "contiguous in i0.i"));
+  s.partition(io);
+  s.tensorize(ii, ji);
+  check_same(want, s.compile()(a, b));
+
+  // Rows of x @ w.T are dot products.
+  auto dots =
+      jit([](tensor<f32, shape<5, 45>> x, tensor<f32, shape<7, 45>> w) { return matmul(x, transpose(w)); }, uncached());
+  schedule d = dots.schedule();
+  auto [p, q, r] = d.loops<3>("matmul");
+  CHECK(refused([&, q = q] { d.tensorize(q); }).starts_with("tensorize(i1): i1 is no loop of a sum of products"));
+  d.tensorize(r);
+  const array<f32> x = whole_numbers({5, 45}, 1), w = whole_numbers({7, 45}, 2);
+  check_same(dots(x, w), d.compile()(x, w));
+  schedule t = mm.schedule();
+  CHECK(refused([&] {
+          t.tensorize(t.loops<3>("matmul")[2]);
+        }).find("acc0 is no sum of products of two operands that are contiguous in i2") != std::string::npos);
+}
+
+TEST_CASE("cache_read, cache_write, prefetch, compute_inline") {
+  auto f = jit([](tensor<f32, shape<10, 13>> x) { return transpose(x) + 1.0f; }, uncached());
+  const array<f32> x = whole_numbers({10, 13}, 1), want = f(x);
+  schedule s = f.schedule();
+  auto [i, j] = s.loops<2>("transpose");
+  auto [io, jo, ii, ji] = s.tile(i, j, 4, 8);
+  CHECK(refused([&, at = ji] { s.cache_read("x7", at); }).find(" reads no x7; it reads x0") != std::string::npos);
+  const auto in = s.cache_read("x0", jo), out = s.cache_write(jo);
+  s.prefetch("x0", io, 1);
+  CHECK(refused([&, at = io] { s.cache_read("x0", at); }).find("there is x0.c already, inside of i1.o") !=
+        std::string::npos);
+  CHECK(refused([&, a = jo, b = ii] {
+          s.reorder(b, a);
+        }).find("x0.c would hold [8, 1] and not [8, 4]: this step is to be taken before") != std::string::npos);
+  CHECK(refused([&, at = jo] { s.vectorize(at); }).find("x0.c would be inside of the vectorized loop i1.o") !=
+        std::string::npos);
+  s.vectorize(in[1], 4);
+  s.reorder(out[1], out[0]);
+  s.parallel(io);
+  CHECK(to_string(s) + "\n" == text_of(R"(
+transpose_add(x0 f32[10,13]) -> y f32[13,10]
+  parallel for i0.o in [0, 4)
+    for x0.l0 in [0, 10)
+      for x0.l1 in [0, 1)
+        prefetch x0[x0.l0, i0.o * 4 + x0.l1 * 16], 1 trips ahead
+    for i1.o in [0, 2)
+      y.c[4, 8]
+      x0.c[8, 4]
+      for x0.c0 in [0, 8)
+        vectorized(4) for x0.c1 in [0, 4)
+          x0.c[x0.c0, x0.c1] = x0[i1.o * 8 + x0.c0, i0.o * 4 + x0.c1]
+      for i0.i in [0, 4)  // i0 = i0.o * 4 + i0.i where < 13
+        for i1.i in [0, 8)  // i1 = i1.o * 8 + i1.i where < 10
+          y.c[i0, i1] = x0.c[i1, i0] + 1.0f
+      for y.c1 in [0, 8)
+        for y.c0 in [0, 4)
+          y[i0.o * 4 + y.c0, i1.o * 8 + y.c1] = y.c[y.c0, y.c1]
+)"));
+  check_same(want, s.compile()(x));
+  check_same(want, f.schedule(s.json()).compile()(x));
+  s.compute_inline(in[0]);
+  CHECK(refused([&] { s.unroll(in[1]); }).find("x0.c1 is there no more: it was computed inline again") !=
+        std::string::npos);
+  CHECK(refused([&, i = ii] { s.compute_inline(i); }).find("i0.i is no loop of a value that is kept") !=
+        std::string::npos);
+  check_same(want, s.compile()(x));
+}
+
+TEST_CASE("compute_at: a reduction, an intermediate") {
+  auto rows = jit([](tensor<f32, shape<6, 40>> x) { return softmax(x); }, uncached());
+  const array<f32> x = array<f32>::uniform({6, 40}, 3), want = rows(x);
+  schedule s = rows.schedule();
+  auto [i, j, m, e] = s.loops<4>("max");
+  auto [io, ii] = s.split(i, 4);
+  s.compute_at(m, io);
+  s.compute_at(e, io);
+  CHECK(refused([&, at = io] {
+          s.compute_at("exp", at);
+        }).find("exp.c is made of acc0, which differs along i0 inside of i0.o") != std::string::npos);
+  CHECK(refused([&, own = i] { s.compute_at(own, own); }).find("i0 is there no more") != std::string::npos);
+  CHECK(to_string(s) + "\n" == text_of(R"(
+max_sub_exp_sum_reciprocal_mul(x0 f32[6,40]) -> y f32[6,40]
+  for i0.o in [0, 2)
+    acc0[i0.i < 4]
+    for i0.i in [0, 4)  // i0 = i0.o * 4 + i0.i where < 6
+      acc0 = start of max
+    for i0.i in [0, 4)  // i0 = i0.o * 4 + i0.i where < 6
+      for i2 in [0, 40)
+        acc0 max= x0[i0, i2]
+    acc1[i0.i < 4]
+    for i0.i in [0, 4)  // i0 = i0.o * 4 + i0.i where < 6
+      acc1 = start of sum
+    for i0.i in [0, 4)  // i0 = i0.o * 4 + i0.i where < 6
+      for i3 in [0, 40)
+        acc1 sum= exp(x0[i0, i3] - acc0)
+    for i0.i in [0, 4)  // i0 = i0.o * 4 + i0.i where < 6
+      for i1 in [0, 40)
+        y[i0, i1] = exp(x0[i0, i1] - acc0) * reciprocal(acc1)
+)"));
+  check_same(want, s.compile()(x), 1e-6);
+  s.compute_at(e, ii);
+  s.compute_at(m, ii);
+  CHECK(refused([&, own = m, at = j] {
+          s.compute_at(own, at);
+        }).find("acc1 reads acc0, which would be computed further inside") != std::string::npos);
+  const auto kept = s.compute_at("exp", ii);
+  CHECK(kept.size() == 2);
+  s.vectorize(kept[1], 8);
+  CHECK(to_string(s) + "\n" == text_of(R"(
+max_sub_exp_sum_reciprocal_mul(x0 f32[6,40]) -> y f32[6,40]
+  for i0.o in [0, 2)
+    for i0.i in [0, 4)  // i0 = i0.o * 4 + i0.i where < 6
+      acc0 = start of max
+      for i2 in [0, 40)
+        acc0 max= x0[i0, i2]
+      acc1 = start of sum
+      exp.c[1, 40]
+      for exp.c0 in [0, 1)
+        vectorized(8) for exp.c1 in [0, 40)
+          exp.c[exp.c0, exp.c1] = exp(x0[i0.o * 4 + i0.i + exp.c0, exp.c1] - acc0)
+      for i3 in [0, 40)
+        acc1 sum= exp.c[i0, i3]
+      for i1 in [0, 40)
+        y[i0, i1] = exp.c[i0, i1] * reciprocal(acc1)
+)"));
+  check_same(want, s.compile()(x), 1e-6);
+}
+
+TEST_CASE("partition: whole blocks apart from the rest") {
+  auto twice = jit([](tensor<f32, shape<10, 9>> x) { return x + x; }, uncached());
+  const array<f32> x = whole_numbers({10, 9}, 1), want = twice(x);
+  for (const bool parallel : {false, true}) {
+    schedule s = twice.schedule();
+    auto [i, j] = s.loops<2>("add");
+    CHECK(refused([&, i = i] { s.partition(i); }).find("i0 runs over no blocks of which the last one is cut") !=
+          std::string::npos);
+    CHECK(refused([&, i = i] { s.partition(i, 10); }).find("a cut at 10 leaves one part of i0 without trips") !=
+          std::string::npos);
+    auto [io, ii] = s.split(i, 4);
+    s.unroll(ii);
+    s.partition(io);
+    if (parallel) s.parallel(io);
+    CHECK(to_string(s).find("for i0.o in [0, 3), apart from 2 on") != std::string::npos);
+    s.partition(j, 5);
+    CHECK(refused([&, j = j] { s.vectorize(j); }).find("i1 is partitioned already, and cannot be vectorized then") !=
+          std::string::npos);
+    check_same(want, s.compile()(x));
+  }
+  schedule s = twice.schedule();
+  auto [i, j] = s.loops<2>("add");
+  auto [jo, ji] = s.split(j, 4, tail::mask);
+  s.vectorize(ji, 4);
+  CHECK(to_string(s).find("where < 9, masked") != std::string::npos);
+  check_same(want, s.compile()(x));
+}

@@ -214,8 +214,15 @@ class [[nodiscard]] compiled<R(P...)>
   call_stats stats() const { return detail::stats_of(*this->function_); }
   /// The graph as it was traced, params by name: an ir::graph.
   auto graph() const { return detail::graph_of(*this->function_); }
-  /// What the library chose for the latest extents: groups, kernels, memory. Prints.
+  /// What the library chose for the latest extents: kernels, the schedule of each as calls, what bounds it, its loops;
+  /// memory. Prints.
   tenon::explanation explain() const { return detail::explain(*this->function_); }
+  /// How each kernel does on these arguments: time, operations and bytes a second beside the measured peaks of the
+  /// machine, and its busiest loop as assembly. Compiles if need be, and throws as a call does.
+  tenon::explanation bench(const detail::argument_view<P::type>&... x) const {
+    const detail::any_view* const views[] = {x.get()..., nullptr};
+    return detail::bench(*this->function_, views);
+  }
   /// Plain loops over what a call computes, to be scheduled by hand: a tenon::schedule. `extents`, one list for each
   /// argument, are needed where the parameters' types leave them open. schedule_error when they are not all known, or
   /// the target has no loops; shape_error when they do not fit the parameters.

@@ -82,6 +82,7 @@ void call_values(function&, const any_view* const* arguments, result_maker);
 call_stats stats_of(function&);
 ir::graph graph_of(function&);
 explanation explain(function&);
+explanation bench(function&, const any_view* const* arguments);
 
 /// The name of a lambda's parameter in errors: "argument 1".
 node_ref emit_argument(int index, dtype, const dims&, const loc&);

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tenon/dsl/compiled.hpp"
 
@@ -24,6 +25,7 @@ enum class tail : unsigned char {
   guard,  ///< the last block is cut short: by its loop's end where that is possible, else by a condition
   exact,  ///< there may be none: schedule_error
   shift,  ///< the last block begins earlier and does some of the block before again; not for sums and products
+  mask,   ///< the last block runs whole, and what is outside of the extent does nothing
 };
 
 /// What is no template of a schedule. Each step is checked before anything changes: schedule_error says the step, why
@@ -64,6 +66,36 @@ class any_schedule {
   void unroll(loop_handle l);
   /// The trips run on any threads. Only the outermost loop, and none of a reduction. Short kernels run on one thread.
   void parallel(loop_handle l);
+
+  /// Trips before `at` and from there on have code of their own, so that what holds for all trips of a part is not
+  /// asked for in it. `at` 0, for a loop over blocks: the whole ones, and the rest.
+  void partition(loop_handle l, std::int64_t at = 0);
+
+  /// The reduction that `own` is a loop of is computed inside of `at`, a loop of the result, for all of its trips
+  /// inside.
+  void compute_at(loop_handle own, loop_handle at);
+  /// The intermediate `value`, named by the function that makes it ("exp"), is computed once inside of `at` for what
+  /// reads it there. Gives the loops that do, one for each axis.
+  std::vector<loop_handle> compute_at(std::string_view value, loop_handle at);
+  /// The operand, named as `print` shows it ("x0"), is copied inside of `at`, before the loops that read it there.
+  /// Gives the loops that copy, one for each dimension.
+  std::vector<loop_handle> cache_read(std::string_view operand, loop_handle at);
+  /// What the loops inside of `at` write goes to a tile first, and to its place at their end. Gives the loops that do.
+  std::vector<loop_handle> cache_write(loop_handle at);
+  /// As cache_read, with `dimension` in panels of `width`: [panel][the other dimensions][width]. Gives the loops that
+  /// copy, those over panels first and those over a panel's columns last.
+  std::vector<loop_handle> pack(std::string_view operand, loop_handle at, int dimension, std::int64_t width);
+  /// Takes back what made this loop: cache_read, cache_write, pack, prefetch or compute_at of an intermediate.
+  void compute_inline(loop_handle of_copy);
+  /// In each trip of `at`, what the loops inside of it read of the operand `ahead` trips later is asked for. Gives the
+  /// loops that do.
+  std::vector<loop_handle> prefetch(std::string_view operand, loop_handle at, std::int64_t ahead);
+  /// The innermost loops of the result and those of its only reduction, a sum of products, become one tile contraction
+  /// with its sums in registers. One operand is the same for all columns; the other one for all rows, and contiguous
+  /// in the columns.
+  void tensorize(loop_handle rows, loop_handle columns);
+  /// A loop of a sum of products becomes a dot product of vectors; both operands are contiguous in it.
+  void tensorize(loop_handle products);
 
   /// The steps so far, for `f.schedule(json)`.
   std::string json() const;

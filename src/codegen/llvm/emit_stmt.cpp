@@ -65,6 +65,15 @@ void emitter::emit(const ir::branch& x) {
   b_.SetInsertPoint(after);
 }
 
+void emitter::emit(const ir::prefetch& x) {
+  statement s(*this);
+  const access to{x.buffer, x.indices};
+  if (lanes_ && !uniform(to)) fail("a prefetch that differs between lanes");
+  // Not inbounds: the address may lie behind the end.
+  value p = b_.CreateGEP(a_->memory_type(type_of(to)), buffers_[static_cast<std::size_t>(x.buffer)].pointer, offset(to));
+  b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()}, {p, b_.getInt32(0), b_.getInt32(3), b_.getInt32(1)});
+}
+
 void emitter::emit(const ir::loop& x) {
   if (x.kind == loop_kind::parallel) return serial(x, begin_, end_);
   if (x.kind == loop_kind::vectorized) {

@@ -13,8 +13,9 @@ namespace tenon::scheduling {
 
 std::vector<int> parallel(nest& n, const step& s) {
   const int id = s.loops[0];
-  require_serial(n, id, "parallel");
   nest::loop& l = n.loops[static_cast<std::size_t>(id)];
+  // A partitioned loop may be: each trip chooses its code.
+  if (!l.cut || l.kind != ir::loop_kind::serial) require_serial(n, id, "parallel");
   if (l.reduction >= 0)
     throw refusal{
         fmt::format("{} carries the reduction acc{}: its trips write the same accumulator", l.name, l.reduction), id};

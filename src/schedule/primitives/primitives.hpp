@@ -14,6 +14,14 @@ struct refusal {
   int loop = -1;
 };
 
+std::vector<int> cache_read(nest&, const step&);
+std::vector<int> cache_write(nest&, const step&);
+std::vector<int> compute_at(nest&, const step&);
+std::vector<int> compute_inline(nest&, const step&);
+std::vector<int> pack(nest&, const step&);
+std::vector<int> partition(nest&, const step&);
+std::vector<int> prefetch(nest&, const step&);
+std::vector<int> tensorize(nest&, const step&);
 std::vector<int> split(nest&, const step&);
 std::vector<int> fuse(nest&, const step&);
 std::vector<int> reorder(nest&, const step&);
@@ -27,5 +35,10 @@ void require_serial(const nest&, int loop, const char* what);
 int add_loop(nest&, nest::loop);
 /// The loops `by` stand where `gone` stood; `how` says what became of it: "split into i0.o and i0.i".
 void replace_loop(nest&, int gone, const std::vector<int>& by, std::string how);
+
+/// The value of that name; refused with a list of those that there are.
+int find_value(const nest&, const std::string& name, int loop);
+/// Adds the stage with loops over what it holds, and gives them. One value is kept once.
+std::vector<int> add_stage(nest&, nest::stage);
 
 }  // namespace tenon::scheduling

@@ -4,6 +4,7 @@
 //     y[i] = x[i]                  for i.i in [0, min(4, 10 - i.o * 4))        tail::guard
 //                                    y[i.o * 4 + i.i] = x[i.o * 4 + i.i]
 //
+// With tail::mask all blocks run whole, and what is outside does nothing; vectorized, the last vector is a masked one.
 // With tail::shift the last block begins at 6, so that all are whole; what it does again must not matter.
 #include <fmt/format.h>
 
@@ -45,7 +46,8 @@ std::vector<int> split(nest& n, const step& s) {
                          .whole = id,
                          .outer = o,
                          .inner = i,
-                         .factor = factor});
+                         .factor = factor,
+                         .masked = s.tail == tail::mask});
   replace_loop(n, id, {o, i}, fmt::format("split into {0}.o and {0}.i", whole.name));
   return {o, i};
 }
