@@ -63,7 +63,8 @@ class builder {
     for (int d : far_) extents.push_back(axis(d).extent);
     extents.push_back(outer.count);
     extents.push_back(rows.count);
-    const fused_loop f = fuse_loops(a_, extents);
+    fused_loop f = fuse_loops(a_, extents);
+    const bound_indices unit(a_, f);
     auto index = f.indices.begin();
     for (int d : batches_) at_.emplace_back(axis(d).variable, *index++);
     const auto [panel_begin, panel_end] = columns.range(a_, *index++);
@@ -104,7 +105,8 @@ class builder {
     s = make_block(std::move(each_outer_row));
     if (outer_ >= 0) s = make_stmt(loop{outer_row, outer_begin, outer_end, loop_kind::serial, 1, s});
     before.push_back(s);
-    return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, make_block(std::move(before))});
+    return make_stmt(
+        loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, unit.around(make_block(std::move(before)))});
   }
 
  private:
@@ -286,6 +288,7 @@ class builder {
     t.b = where.packed < 0 ? a_.substitute(p_.b.value, at)
                            : packed_operand(c_, p_, where.packed, where.batch, where.packed_panel, reduction, t.column);
     if (where.packed < 0) t.prefetch = steps_ahead();
+    if (constant_) t.prefetch = packed_steps_ahead(m_, panels_, depth_, size_of(p_.b.load->type));
     t.buffer = c_.output;
     for (const computation::axis& x : c_.axes) t.indices.push_back(a_.substitute(x.variable, at));
     const expr_ref in_terms_of_sum =

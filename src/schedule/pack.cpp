@@ -106,6 +106,14 @@ constant_packing pack_constant(computation& c, const product& p, const panels& a
   return made;
 }
 
+int packed_steps_ahead(const machine_model& m, const panels& all, extent_t depth, int element_bytes) {
+  constexpr std::int64_t bytes_from_l2 = 1 << 10, bytes_from_behind = 4 << 10;
+  const std::int64_t step = std::int64_t{all.width} * element_bytes;
+  if (depth * step <= m.l1_bytes / 2) return 0;
+  const bool behind = depth * all.columns_at_call * element_bytes > m.l2_bytes / 2;
+  return static_cast<int>(std::max<std::int64_t>(1, (behind ? bytes_from_behind : bytes_from_l2) / step));
+}
+
 expr_ref packed_operand(computation& c, const product& p, std::int64_t buffer, expr_ref batch, expr_ref panel,
                         const std::vector<expr_ref>& reduction, expr_ref column) {
   std::vector<expr_ref> indices;

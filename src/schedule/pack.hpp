@@ -36,6 +36,10 @@ int batch_axis(const product&);
 /// Makes the kernel read it from panels; the answer tells what has to be bound in its place.
 constant_packing pack_constant(ir::computation&, const product&, const panels&);
 
+/// How many steps ahead panels of a constant are asked for: none where one stays in the first-level cache, more where
+/// all of them do not stay in the second.
+int packed_steps_ahead(const machine_model&, const panels&, extent_t depth, int element_bytes);
+
 /// b's operand of the contraction, read from packed panels; `batch` is null where there is one batch.
 ir::expr_ref packed_operand(ir::computation&, const product&, std::int64_t buffer, ir::expr_ref batch,
                             ir::expr_ref panel, const std::vector<ir::expr_ref>& reduction, ir::expr_ref column);

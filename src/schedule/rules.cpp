@@ -39,6 +39,20 @@ fused_loop fuse_loops(expr_arena& a, const std::vector<expr_ref>& extents) {
   return f;
 }
 
+bound_indices::bound_indices(expr_arena& a, fused_loop& f) : a_(a) {
+  for (expr_ref& i : f.indices) {
+    if (!i->is(expr_kind::apply)) continue;
+    values_.emplace_back(a.fresh_variable(), i);
+    i = values_.back().first;
+  }
+}
+
+stmt_ref bound_indices::around(stmt_ref body) const {
+  for (const auto& [variable, value] : values_)
+    body = make_stmt(loop{variable, value, a_.add(value, a_.index(1)), loop_kind::serial, 1, std::move(body)});
+  return body;
+}
+
 namespace {
 
 // Scalar operations for one point of the axes, loops of reductions counted out.

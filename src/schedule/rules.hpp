@@ -78,5 +78,16 @@ struct fused_loop {
   std::vector<ir::expr_ref> indices;
 };
 fused_loop fuse_loops(ir::expr_arena&, const std::vector<ir::expr_ref>& extents);
+/// A body in whose place the indices have values: they become variables, each the only trip of a loop, so that what
+/// stands deep inside does not divide again.
+class bound_indices {
+ public:
+  bound_indices(ir::expr_arena&, fused_loop&);
+  ir::stmt_ref around(ir::stmt_ref body) const;
+
+ private:
+  ir::expr_arena& a_;
+  std::vector<std::pair<ir::expr_ref, ir::expr_ref>> values_;
+};
 
 }  // namespace tenon::scheduling

@@ -122,7 +122,11 @@ struct conv_op {
     r[1] = s[1][0];
     return r;
   }
-  static constexpr bool prefers_channels_last(const attrs&, shapes) { return true; }
+  /// Narrow groups do not fill vectors of channels; those of one channel are vectors of groups.
+  static constexpr bool prefers_channels_last(const attrs& at, shapes s) {
+    constexpr extent_t least = 16;
+    return at.groups == 1 || s[1][0] == at.groups || s[1][0] >= least * at.groups;
+  }
   template <class C, class I>
   static auto compute(C& c, const attrs& at, const I& i) {
     I extents{c.extent(1, 1)};
