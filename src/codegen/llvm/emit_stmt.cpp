@@ -70,7 +70,8 @@ void emitter::emit(const ir::prefetch& x) {
   const access to{x.buffer, x.indices};
   if (lanes_ && !uniform(to)) fail("a prefetch that differs between lanes");
   // Not inbounds: the address may lie behind the end.
-  value p = b_.CreateGEP(a_->memory_type(type_of(to)), buffers_[static_cast<std::size_t>(x.buffer)].pointer, offset(to));
+  value p =
+      b_.CreateGEP(a_->memory_type(type_of(to)), buffers_[static_cast<std::size_t>(x.buffer)].pointer, offset(to));
   b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()}, {p, b_.getInt32(0), b_.getInt32(3), b_.getInt32(1)});
 }
 
