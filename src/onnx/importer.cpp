@@ -232,7 +232,8 @@ void importer::convert(const node& n, scope& s) {
 any_tensor importer::folded(const any_tensor& t) const {
   ir::graph g;
   g.outputs = {t.node()};
-  return any_tensor(ir::fold_constants(ir::expand_library(g), max_folded_bytes).outputs[0]);
+  const ir::pass_settings budget(pass_options{{"fold_constants.max_bytes", max_folded_bytes}});
+  return any_tensor(ir::fold_constants(ir::expand_library(g), budget).outputs[0]);
 }
 
 void importer::expand_function(const function& f, const node& n, scope& s) {
