@@ -43,7 +43,16 @@ class attribute_filler {
   void operator()(std::string_view, bool& f) { f = chance(random_, 50); }
   void operator()(std::string_view name, double& f) { f = name == "epsilon" ? 1e-3 : (below(random_, 65) - 32) / 16.0; }
   void operator()(std::string_view, dtype& f) { f = static_cast<dtype>(below(random_, static_cast<int>(any_dtype))); }
-  void operator()(std::string_view, pad_mode& f) { f = static_cast<pad_mode>(below(random_, 4)); }
+  template <class E>
+    requires std::is_enum_v<E>
+  void operator()(std::string_view, E& f) {
+    f = static_cast<E>(below(random_, names_of(E{}).n));
+  }
+  void operator()(std::string_view name, reals& f) {  // of resize
+    static const std::vector<double> scales = {0.5, 0.75, 1, 1, 2, 2.5};
+    f = {};
+    for (int d = 0; name == "scale" && d < x_.rank; ++d) f.v[f.size++] = one_of(random_, scales);
+  }
   void operator()(std::string_view, einsum_attrs& f) {
     static const std::vector<const char*> specs = {"ij,jk->ik", "ij,kj->ik",   "bij,bjk->bik", "ij->ji",
                                                    "ij->i",     "i,j->ij",     "ij,j->i",      "bij,bkj->bik",
