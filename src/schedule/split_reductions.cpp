@@ -4,6 +4,7 @@
 #include <bit>
 #include <string>
 
+#include "schedule/attention.hpp"
 #include "schedule/merge_axes.hpp"
 #include "schedule/product.hpp"
 
@@ -180,8 +181,8 @@ std::vector<computation> split_reductions(const std::function<computation()>& lo
   };
   for (int i = 0;; ++i) {
     computation c = after(i);
-    // Sums of products have their own rule, a program its own loops.
-    const bool whole = !c.value || match_product(c);
+    // Sums of products and attention have rules of their own, a program its own loops.
+    const bool whole = !c.value || match_product(c) || match_attention(c);
     const splitter s(c, m);
     if (whole || !s.found()) {
       all.push_back(std::move(c));

@@ -32,22 +32,20 @@ detail::node_ref expand_conv_integer(const conv_attrs&, const detail::node_ref& 
 
 constexpr bool is_byte(dtype d) { return d == i8 || d == u8 || d == any_dtype; }
 
-/// Scales (and zero points) of rank 0, or vectors along an axis of x.
+/// A scale or zero point: of rank 0, of one element, or a vector along an axis of `x`.
+constexpr void check_along(outcome& o, std::string_view what, const dims& d, const dims& x, int axis) {
+  if (!o.ok || d.any() || x.any() || d.rank == 0 || (d.rank == 1 && d[0] == 1)) return;
+  if (d.rank != 1) {
+    o.refuse() << what << d << " is no vector";
+    return;
+  }
+  axis = detail::normal_axis(o, axis, x.rank);
+  if (o.ok && d[0] >= 0 && x[axis] >= 0 && d[0] != x[axis]) o.refuse() << what << d << " along an axis of " << x[axis];
+}
 constexpr outcome quantized_shape(const quantize_attrs& at, shapes s) {
   outcome o;
   o.out = s[0];
-  if (s.any()) return o;
-  for (int k = 1; k < s.size() && o.ok; ++k) {
-    const std::string_view what = k == 1 ? "scale " : "zero point ";
-    if (s[k].rank == 0 || (s[k].rank == 1 && s[k][0] == 1)) continue;
-    if (s[k].rank != 1) {
-      o.refuse() << what << s[k] << " is no vector";
-      return o;
-    }
-    const int axis = detail::normal_axis(o, at.axis, s[0].rank);
-    if (o.ok && s[k][0] >= 0 && s[0][axis] >= 0 && s[k][0] != s[0][axis])
-      o.refuse() << what << s[k] << " along an axis of " << s[0][axis];
-  }
+  for (int k = 1; k < s.size(); ++k) check_along(o, k == 1 ? "scale " : "zero point ", s[k], s[0], at.axis);
   return o;
 }
 
@@ -131,7 +129,12 @@ struct matmul_integer_op : unary_over<domain::integers> {
   static constexpr int operands = 2, max_operands = 4;
   static constexpr outcome shape(const auto&, shapes s) {
     const dims both[] = {s[0], s[1]};
-    return matmul_op::shape(no_attrs{}, {both, 2});
+    outcome o = matmul_op::shape(no_attrs{}, {both, 2});
+    constexpr int axes[] = {-2, -1};  // a's rows, b's columns; a vector has neither
+    for (int k = 2; k < s.size(); ++k)
+      check_along(o, "zero point ", s[k], s[k - 2].rank == 1 ? dims{1} : s[k - 2],
+                  s[k - 2].rank == 1 ? 0 : axes[k - 2]);
+    return o;
   }
   static constexpr dims unknown(shapes s) { return shape(no_attrs{}, s).out; }
   static constexpr type_outcome types(const auto&, dtypes t) {
@@ -154,9 +157,12 @@ struct conv_integer_op : matmul_integer_op {
   static constexpr const char* name = "conv_integer";
   static constexpr outcome shape(const auto& at, shapes s) {
     const dims both[] = {s[0], s[1]};
-    if (s[0].rank == 3) return conv1d_op::shape(at, {both, 2});
-    if (s[0].rank == 5) return conv3d_op::shape(at, {both, 2});
-    return conv2d_op::shape(at, {both, 2});
+    outcome o = s[0].rank == 3   ? conv1d_op::shape(at, {both, 2})
+                : s[0].rank == 5 ? conv3d_op::shape(at, {both, 2})
+                                 : conv2d_op::shape(at, {both, 2});
+    if (s.size() > 2) check_along(o, "zero point ", s[2], dims{1}, 0);
+    if (s.size() > 3) check_along(o, "zero point ", s[3], s[1], 0);
+    return o;
   }
   static constexpr dims unknown(shapes) { return detail::any_dims(); }
   template <class X, class... Zero>
