@@ -33,11 +33,12 @@ void free_arena(std::byte* a) noexcept {
 
 bool is_parallel(const step& s) { return s.extent > 1 && s.nanoseconds >= least_parallel_nanoseconds; }
 
-// How many chunks: a function of the step and the number of workers. That chunks depend on the threads does not touch
-// the results: a kernel's trips are independent.
-int chunks_for(const step& s, int workers) {
+// How many chunks: a function of the step and the number of workers, the same number for each where there is enough to
+// do. That chunks depend on the threads does not touch the results: a kernel's trips are independent.
+int chunks_for(const step& s, int workers, int most_each) {
   const std::int64_t worth = std::max<std::int64_t>(2, s.nanoseconds / least_chunk_nanoseconds);
-  return static_cast<int>(std::min({static_cast<std::int64_t>(workers), s.extent, worth}));
+  const std::int64_t each = std::clamp<std::int64_t>(worth / workers, 1, most_each);
+  return static_cast<int>(std::min({workers * each, s.extent, worth}));
 }
 
 [[noreturn, gnu::cold]] void kernel_failed(const code& kernel, std::int32_t status) {
@@ -311,12 +312,13 @@ void executable::run(void* const* argument_data, void* const* result_data, execu
   if (workers <= 1) return run_serial(argument_data, result_data, user_memory);
 
   const arena a(*this, user_memory, workers);
+  const int most_each = user_executor ? 1 : most_pieces;
   void* small[small_buffers];
   for (const step& s : steps) {
     if (s.extent == 0) continue;
     void** buffers = s.buffers.size() <= small_buffers ? small : reinterpret_cast<void**>(a.table());
     fill(s, buffers, argument_data, result_data, a.workspace());
-    parallel_step work{s, buffers, a.scratch(), scratch_, is_parallel(s) ? chunks_for(s, workers) : 1};
+    parallel_step work{s, buffers, a.scratch(), scratch_, is_parallel(s) ? chunks_for(s, workers, most_each) : 1};
     if (work.chunks == 1) {
       work.chunk(0, 0);
     } else if (user_executor) {

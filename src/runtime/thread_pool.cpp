@@ -38,13 +38,19 @@ struct waiting {
   }
 };
 
-// A phase is one parallel step: its number in the upper bits, the number of its chunks in the lower.
-constexpr int chunk_bits = 11;
-static_assert(most_threads < 1 << chunk_bits);
+// A phase is one parallel step: its number in the upper bits, below it how many chunks a worker owns, then the number
+// of all chunks.
+constexpr int chunk_bits = 13, piece_bits = 3;
+static_assert(most_threads * most_pieces < 1 << chunk_bits && most_pieces < 1 << piece_bits);
 constexpr int chunks_of(std::uint64_t phase) { return static_cast<int>(phase & ((1 << chunk_bits) - 1)); }
+constexpr int pieces_of(std::uint64_t phase) { return static_cast<int>(phase >> chunk_bits & ((1 << piece_bits) - 1)); }
+constexpr std::uint64_t phase_after(std::uint64_t last, int chunks, int pieces) {
+  const std::uint64_t number = (last >> (chunk_bits + piece_bits)) + 1;
+  return (number << piece_bits | static_cast<std::uint64_t>(pieces)) << chunk_bits | static_cast<std::uint64_t>(chunks);
+}
 
 struct alignas(64) worker_slot {
-  std::atomic<std::uint64_t> taken{0};  // the last phase in which this slot's chunk was taken, by whomever
+  std::atomic<std::uint64_t> taken[most_pieces]{};  // the last phase in which each of its chunks was taken, by whomever
   std::atomic<int> asleep{0};
   int index = 0;
   std::uint64_t born = 0;  // the phase before its first
@@ -55,8 +61,8 @@ struct alignas(64) worker_slot {
 }  // namespace
 
 // Who holds `busy` is the master: it alone writes `task`, `context`, `done`, slots and phases. A chunk is taken by
-// moving its slot's `taken` up to the phase. A phase ends when all its chunks are done, so all are taken: a late worker
-// with an old phase in hand can take nothing, and while it holds a chunk, task and context stay.
+// moving its owner's `taken` up to the phase. A phase ends when all its chunks are done, so all are taken: a late
+// worker with an old phase in hand can take nothing, and while it holds a chunk, task and context stay.
 struct thread_pool {
   alignas(64) std::atomic<std::uint64_t> phase{0};
   chunk_fn task = nullptr;
@@ -78,13 +84,14 @@ struct thread_pool {
   }
   void grow(int workers);
   bool take(int chunk, std::uint64_t now) {
-    std::uint64_t last = slots[chunk]->taken.load(std::memory_order_relaxed);
-    return last < now && slots[chunk]->taken.compare_exchange_strong(last, now, std::memory_order_acq_rel);
+    std::atomic<std::uint64_t>& taken = slots[chunk / pieces_of(now)]->taken[chunk % pieces_of(now)];
+    std::uint64_t last = taken.load(std::memory_order_relaxed);
+    return last < now && taken.compare_exchange_strong(last, now, std::memory_order_acq_rel);
   }
-  // Runs what is left of a phase, from the worker's own chunk on.
+  // Runs what is left of a phase, from the worker's own chunks on.
   void work(int worker, std::uint64_t now) {
     const int chunks = chunks_of(now);
-    for (int k = 0, c = worker; k < chunks; ++k, c = c + 1 == chunks ? 0 : c + 1)
+    for (int k = 0, c = worker * pieces_of(now); k < chunks; ++k, c = c + 1 == chunks ? 0 : c + 1)
       if (take(c, now)) {
         task(context, c, worker);
         done.fetch_add(1, std::memory_order_release);
@@ -178,7 +185,7 @@ void thread_pool::serve(worker_slot& self) {
     const std::uint64_t now = phase.load(std::memory_order_acquire);
     if (now != seen) {
       seen = now;
-      if (self.index < chunks_of(now)) {
+      if (self.index * pieces_of(now) < chunks_of(now)) {
         work(self.index, now);
         deadline = {};
         wait = {yield_at_once.load(std::memory_order_relaxed)};
@@ -248,7 +255,7 @@ void parallel_region::run(int chunks, chunk_fn task, void* context) {
   pool.context = context;
   pool.done.store(0, std::memory_order_relaxed);
   const std::uint64_t last = pool.phase.load(std::memory_order_relaxed);
-  const std::uint64_t now = ((last >> chunk_bits) + 1) << chunk_bits | static_cast<std::uint64_t>(chunks);
+  const std::uint64_t now = phase_after(last, chunks, (chunks + workers_ - 1) / workers_);
   pool.phase.store(now, std::memory_order_release);
   pool.work(0, now);
   waiting wait{pool.yield_at_once.load(std::memory_order_relaxed)};

@@ -1,10 +1,13 @@
-// The built-in worker threads: one parallel region per call, static chunks, spinning between the steps of a call.
+// The built-in worker threads: one parallel region per call, static chunks with an owner each, spinning between the
+// steps of a call.
 #pragma once
 #include <string>
 
 namespace tenon::runtime {
 
 inline constexpr int most_threads = 1024;
+/// Chunks that a worker may own in one step: what it does not come to, others take.
+inline constexpr int most_pieces = 4;
 
 /// How many threads are worth using, and why; for `doctor()`.
 struct thread_limits {
@@ -38,9 +41,9 @@ class parallel_region {
   parallel_region& operator=(const parallel_region&) = delete;
 
   int workers() const { return workers_; }
-  /// Calls `task(context, c, worker)` once for each c in [0, chunks) and returns when all are done; chunk c belongs to
-  /// worker c, but another takes it when that worker is late (asleep, or not scheduled by the system).
-  /// 1 <= chunks <= workers().
+  /// Calls `task(context, c, worker)` once for each c in [0, chunks) and returns when all are done. Each worker owns
+  /// neighbouring chunks, but another takes them when that worker is late (asleep, not scheduled by the system, or
+  /// slower). 1 <= chunks <= most_pieces * workers().
   void run(int chunks, chunk_fn task, void* context);
 
  private:

@@ -56,7 +56,7 @@ TEST_CASE("thread pool: every chunk of every step runs once") {
   for (int workers : {2, 3, 4, 16}) {  // 16: more than processors here, most probably
     parallel_region region(workers);
     REQUIRE(region.workers() == workers);
-    for (int chunks = 1; chunks <= workers; ++chunks) {
+    for (int chunks = 1; chunks <= most_pieces * workers; ++chunks) {
       tally t(chunks, workers);
       for (int n = 0; n < 50; ++n) region.run(chunks, &tally::task, &t);
       CHECK(t.each(50));
