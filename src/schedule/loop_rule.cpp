@@ -16,8 +16,6 @@ namespace {
 
 // Elements of one parallel piece of a map without outer axes.
 constexpr std::int64_t block_elements = 16384;
-// Results of so many bytes are no longer in a cache when somebody reads them.
-constexpr std::int64_t streamed_from = 16 << 20;
 // Longer rows keep the processor busy one at a time.
 constexpr std::int64_t short_row = 2048;
 // Reduction loops of known size become straight code up to this many copies.

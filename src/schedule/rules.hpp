@@ -68,6 +68,9 @@ void schedule_loops(ir::computation&, const machine_model&);
 
 /// Outer axes are made one parallel loop until it has this many trips; the rest stay plain loops, without divisions.
 inline constexpr std::int64_t enough_trips = 16;
+/// Results of so many bytes go past the caches: no core's own holds them when somebody reads them, and a store that
+/// goes past reads no line that it writes whole.
+inline constexpr std::int64_t streamed_from = 8 << 20;
 /// Vectors of columns that a reduction over what lies around them works on at once, at most.
 inline constexpr int side_by_side = 8;
 /// Lanes of a vector loop over these expressions: the widest element decides.

@@ -18,8 +18,6 @@ namespace {
 // Elements of a block along each axis. A block whose result goes past the caches is one vector wide: its lanes read
 // their rows on and on, and each line of the result is written whole and once.
 constexpr std::int64_t block_extent = 256, streamed_across = 1024;
-// Results of so many bytes go past the caches: read back from there they cost less than strided lines among them.
-constexpr std::int64_t streamed_from = 8 << 20;
 constexpr int line_bytes = 64;
 // Rows of a tile: as many registers hold it where a row fills one.
 constexpr int most_rows = 32;
