@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 #include "codegen/codegen.hpp"
 #include "inner_loop.hpp"
@@ -90,6 +91,10 @@ std::string bench_text(const compiled_graph& g, void* const* arguments, void* co
       median(whole) * 1e6, rounds, p.operations / 1e9, p.bytes / 1e9);
   for (std::size_t i = 0; i < g.report.kernels.size(); ++i) {
     const kernel_report& k = g.report.kernels[i];
+    if (each[i] <= 0) {
+      s += fmt::format("\n{}. {}: nothing to do\n", i + 1, k.name);
+      continue;
+    }
     const double speed = k.operations / each[i], moved = bytes_of(k) / each[i];
     s += fmt::format(
         "\n{}. {}: {:.2f} us on one core, {:.1f} G operations/s ({:.0f}% of the peak), {:.1f} GB/s ({:.0f}%)\n", i + 1,

@@ -200,38 +200,57 @@ bool independent(const nest& n, const nest::value::read& r, int loop) {
   });
 }
 
+namespace {
+// By how much the index of `whole` grows with the loop's, the others as they are; nothing when that differs.
+std::optional<std::int64_t> growth(const nest& n, int whole, int loop) {
+  if (whole == loop) return 1;
+  if (!made_of(n, whole, loop)) return 0;
+  for (const nest::relation& x : n.relations) {
+    if (x.what == kind::fuse || x.whole != whole) continue;
+    const auto outer = growth(n, x.outer, loop), inner = growth(n, x.inner, loop);
+    if (!outer || !inner || (x.what == kind::shift && *outer != 0)) return {};
+    return *outer * x.factor + *inner;
+  }
+  return {};
+}
+std::optional<std::int64_t> growth(const nest& n, const nest::index& i, int loop) {
+  if (!i.affine) return {};
+  std::int64_t sum = 0;
+  for (const auto& [root, factor] : i.terms) {
+    const auto g = growth(n, root, loop);
+    if (!g) return {};
+    sum += factor * *g;
+  }
+  return sum;
+}
+}  // namespace
+
 std::optional<std::int64_t> stride_along(const nest& n, int value, int read, int loop) {
   const nest::value& v = n.values[static_cast<std::size_t>(value)];
   const nest::value::read& x = v.reads[static_cast<std::size_t>(read)];
   const nest::stage* kept = nullptr;
   for (const nest::stage& s : n.stages)
     if (s.keeps() && s.what == nest::stage::kind::read && s.value == value) kept = &s;
-  if (!kept && v.strides.empty() && !v.extents.empty()) return {};
-  const auto factor_of = [&](const nest::index& i) {
-    std::int64_t f = 0;
-    for (const auto& [id, factor] : i.terms) f += id == loop ? factor : 0;
-    return f;
-  };
+  if (!kept && v.strides.size() != v.extents.size()) return {};
   std::int64_t sum = 0, stride = 1;
   for (std::size_t d = v.extents.size(); d-- > 0;) {
-    if (!kept) {
-      const auto i = regions(n, -1).relative(x.at[d], {.begin = {}, .offset = 0, .extent = v.extents[d]});
-      if (!i) return {};
-      sum += factor_of(*i) * v.strides[d];
-      continue;
-    }
-    const regions at(n, kept->at);
-    const auto i = at.relative(x.at[d], at.span(v, d, served(n, *kept)));
-    if (!i) return {};
-    if (static_cast<int>(d) == kept->packed) {
-      const auto parts = in_panels(n, *i, kept->width);
-      if (!parts || factor_of(parts->first) != 0) return {};
-      sum += factor_of(parts->second);
-    } else {
-      if (kept->packed >= 0 && factor_of(*i) != 0) return {};
-      sum += factor_of(*i) * stride;
+    auto by = growth(n, x.at[d], loop);
+    std::int64_t elements = kept ? stride : v.strides[d];
+    if (kept && static_cast<int>(d) == kept->packed) {
+      // Along the columns of one panel.
+      const regions at(n, kept->at);
+      const auto i = at.relative(x.at[d], at.span(v, d, served(n, *kept)));
+      const auto parts = i ? in_panels(n, *i, kept->width) : std::nullopt;
+      if (!parts ||
+          std::ranges::find(parts->first.terms, loop, &std::pair<int, std::int64_t>::first) != parts->first.terms.end())
+        return {};
+      elements = 1;
+    } else if (kept) {
+      if (kept->packed >= 0 && by != 0) return {};
       stride *= kept->extents[d];
     }
+    if (!by) return {};
+    sum += *by * elements;
   }
   return sum;
 }

@@ -40,6 +40,7 @@ parallel for i0 in [0, n0)
     for i2 in [max(n1 - 5, 0), min(i0 * 3 + 8, n1))
       z[i0, i2] = f32(~i32(a[i0, 0]) & i32(a[i0, i2]) >> i32(3)) * bitcast<f32>(i32(a[0, 0]) << i32(1))
   for i9 in [0, n1)
+    prefetch w[i9 + 4, 0]
     vectorized(32) for i10 in [0, 32)
       streamed packed[i9, i10] = f32(w[i9, i10])
   contraction 12 x 32 into z[i0 * 12 + i6, i7]

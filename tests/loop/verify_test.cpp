@@ -102,6 +102,13 @@ TEST_CASE("accesses") {
   CHECK(broken("y[0, 0] = a[0, 0 if c[0]]\n") == "the mask c[0] of a load is i32, not b8\ny[0, 0] = a[0, 0 if c[0]]");
 }
 
+TEST_CASE("prefetches ask for lines of parameters, wherever they lie") {
+  CHECK(broken("for i0 in [0, n)\n  prefetch a[i0 + 1000, 0 - n]\n  y[0, 0] = 1.0f\n") == "no error");
+  CHECK(broken("prefetch a[0]\n") == "a prefetch with 1 indices of buffer a, whose rank is 2\nprefetch a[0]");
+  CHECK(broken("prefetch a[c[0], 0]\n") == "the index c[0] is i32, not i64\nprefetch a[c[0], 0]");
+  CHECK(broken("declare t\nprefetch t[0]\n") == "a prefetch of t, which is no parameter\nprefetch t[0]");
+}
+
 TEST_CASE("types") {
   CHECK(broken("y[0, 0] = 1\n") == "the value 1 is i64, not f32\ny[0, 0] = 1");
   CHECK(broken("y[0, 0] = a[0, 0] + 1\n") ==

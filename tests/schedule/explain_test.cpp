@@ -36,8 +36,8 @@ TEST_CASE("explain: the library's schedule and a user's, as calls") {
 
   auto rows = jit([](tensor<f32, shape<20, 300>> x) { return softmax(x); }, uncached());
   (void)rows(array<f32>::uniform({20, 300}, 1));
-  CHECK(says(rows.explain(), "parallel(i0)"));
-  CHECK(says(rows.explain(), "vectorize(i1, "));
+  CHECK(says(rows.explain(), "parallel(i0"));
+  CHECK(says(rows.explain(), "vectorize(i1"));
 }
 
 TEST_CASE("bench: each kernel beside the machine's peaks") {
