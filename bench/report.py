@@ -29,6 +29,9 @@ def run(program, words):
     """{table: {row: {side: (work, q1, median, q3)}}} of one process, and the peak it measured."""
     environment = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
     environment["TENON_CACHE_DIR"] = "off"
+    # A peer's OpenMP threads wait for their next call by turning in place, by default long enough (15 ms) to take a core
+    # from whoever is timed after it. Half a millisecond keeps them awake between their own calls.
+    environment["GOMP_SPINCOUNT"] = "10000"
     tables, peak = collections.OrderedDict(), 0.0
     done = subprocess.run([program, *words], env=environment, capture_output=True, text=True)
     if done.returncode != 0:

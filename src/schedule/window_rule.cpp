@@ -1,14 +1,14 @@
 // Windows of known size over rows whose innermost axis every tap reads side by side (channels): depthwise convolution,
 // pooling.
-//   parallel for units: the outer axes x blocks of a row, and one more for what the row's ends cut
+//   parallel for units: outer axes x blocks of rows x blocks of a row, and one more for what the row's ends cut
 //     vectorized for channels
-//       for taps: a branch where the window may leave the outer axes
-//         for positions of the block: one step of each sum; what taps share is loaded once
+//       for rows of the block: what their windows share is still in the first-level cache
+//         for taps: a branch where the window may leave the outer axes
+//           for positions of the block: one step of each sum; what taps share is loaded once
 // Inside a block no window leaves the row; the positions at its ends are a block of their own, where a tap that leaves
 // it is left out, or is behind a branch of its own.
 #include <algorithm>
 #include <optional>
-#include <tuple>
 
 #include "loop/evaluate.hpp"
 #include "ops/leaf.hpp"
@@ -20,6 +20,10 @@ using namespace ir;
 namespace {
 
 constexpr std::int64_t most_taps = 32;  // they become straight code
+// Rows of a block: with more, the next channels would find less of what they share a line with.
+constexpr extent_t most_rows = 8;
+// Pieces for each thread of a call that has several.
+constexpr extent_t units_per_thread = 4;
 
 class builder {
  public:
@@ -47,33 +51,49 @@ class builder {
 
   stmt_ref build() {
     pack_constants();
-    const int outer = static_cast<int>(axes_.size()) - 2;
+    const bool rows = axes_.size() > 2 && rows_overlap();
+    const int outer = static_cast<int>(axes_.size()) - (rows ? 3 : 2);
     const bool short_row = row().extent->is(expr_kind::constant) && row().size <= register_block();
-    if (short_row) std::tie(left_, right_) = std::pair(row().size, 0);
     const extent_t whole = row().size - left_ - right_;
-    const expr_ref size = a_.index(std::min(whole, register_block()));
+    const extent_t positions = short_row ? whole : balanced(whole, register_block());
+    const expr_ref size = a_.index(positions);
     const expr_ref inside = a_.sub(row().extent, a_.index(left_ + right_));
     const expr_ref blocks = short_row ? a_.index(0) : a_.div(a_.add(inside, a_.sub(size, a_.index(1))), size);
-    const bool ends = left_ + right_ > 0;
+    const bool ends = short_row || left_ + right_ > 0;
     std::vector<expr_ref> extents;
     for (int d = 0; d < outer; ++d) extents.push_back(axes_[static_cast<std::size_t>(d)]->extent);
+    if (rows) {
+      rows_per_block_ = symbol("rows_per_block", rows_of_block());
+      const expr_ref more = a_.sub(rows_per_block_, a_.index(1));
+      extents.push_back(a_.div(a_.add(outer_row().extent, more), rows_per_block_));
+    }
     extents.push_back(ends ? a_.add(blocks, a_.index(1)) : blocks);
-    const fused_loop f = fuse_loops(a_, extents);
+    fused_loop f = fuse_loops(a_, extents);
+    const bound_indices unit_indices(a_, f);
+    if (rows) {
+      row_begin_ = a_.mul(f.indices[static_cast<std::size_t>(outer)], rows_per_block_);
+      at_.emplace_back(outer_row().variable, a_.fresh_variable());
+    }
     for (int d = 0; d < outer; ++d)
       at_.emplace_back(axes_[static_cast<std::size_t>(d)]->variable, f.indices[static_cast<std::size_t>(d)]);
     // The last block ends where the last whole window is.
     const expr_ref unit = f.indices.back();
     const expr_ref first = a_.add(a_.min(a_.mul(unit, size), a_.sub(inside, size)), a_.index(left_));
-    std::vector<expr_ref> block, at_ends;
-    for (extent_t i = 0; i < std::min(whole, register_block()); ++i) block.push_back(a_.add(first, a_.index(i)));
-    for (extent_t p = 0; p < left_; ++p) at_ends.push_back(a_.index(p));
-    for (extent_t p = right_; p > 0; --p) at_ends.push_back(a_.sub(row().extent, a_.index(p)));
-    stmt_ref body = block.empty() ? nullptr : channels(block, true);
+    std::vector<place> block, at_ends;
+    for (extent_t p = 0; p < left_; ++p) at_ends.push_back({a_.index(p), false});
+    for (extent_t i = 0; i < positions; ++i) {
+      if (short_row)  // all of it at once
+        at_ends.push_back({a_.index(left_ + i), true});
+      else
+        block.push_back({a_.add(first, a_.index(i)), true});
+    }
+    for (extent_t p = right_; p > 0; --p) at_ends.push_back({a_.sub(row().extent, a_.index(p)), false});
+    stmt_ref body = block.empty() ? nullptr : channels(block);
     if (ends) {
-      const stmt_ref rest = channels(at_ends, false);
+      const stmt_ref rest = channels(at_ends);
       body = body ? make_stmt(branch{a_.less(unit, blocks), body, rest}) : rest;
     }
-    return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, body});
+    return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, unit_indices.around(body)});
   }
 
  private:
@@ -88,6 +108,32 @@ class builder {
   }
   const computation::axis& channel() const { return *axes_.back(); }
   const computation::axis& row() const { return *axes_[axes_.size() - 2]; }
+  const computation::axis& outer_row() const { return *axes_[axes_.size() - 3]; }
+  expr_ref symbol(const char* name, extent_t value) {
+    c_.kernel.symbols.push_back(name);
+    c_.symbol_values.push_back(value);
+    return a_.symbol(static_cast<std::int64_t>(c_.kernel.symbols.size()) - 1);
+  }
+  static extent_t balanced(extent_t all, extent_t most) {
+    const extent_t pieces = (all + most - 1) / most;
+    return (all + pieces - 1) / pieces;
+  }
+  // Whether the windows of neighbouring rows have all but one row of taps in common.
+  bool rows_overlap() {
+    const std::size_t at = axes_.size() - 3;
+    return std::ranges::any_of(loads_, [&](expr_ref e) {
+      const affine_form f = form(e);
+      const auto taps = f.coefficients.begin() + static_cast<std::ptrdiff_t>(axes_.size());
+      return f.ok && !f.coefficients[at]->is_constant(0) &&
+             std::find(taps, f.coefficients.end(), f.coefficients[at]) != f.coefficients.end();
+    });
+  }
+  extent_t rows_of_block() {
+    extent_t others = 1;
+    for (std::size_t d = 0; d + 3 < axes_.size(); ++d) others *= axes_[d]->size;
+    const extent_t wanted = m_.threads > 1 ? (units_per_thread * m_.threads + others - 1) / others : 1;
+    return balanced(outer_row().size, std::clamp<extent_t>(outer_row().size / wanted, 1, most_rows));
+  }
   std::int64_t taps_of(expr_ref r) const {
     std::int64_t taps = 1;
     for (int i = 0; i < r->loops(); ++i)
@@ -252,11 +298,15 @@ class builder {
       }
     }
   }
-  // All channels at some positions of a row. `whole`: no window leaves the row.
-  stmt_ref channels(const std::vector<expr_ref>& positions, bool whole) {
+  struct place {
+    expr_ref position;
+    bool whole;  // its windows do not leave the row
+  };
+  // All channels at some positions of a row.
+  stmt_ref channels(const std::vector<place>& positions) {
     auto placed = [&](expr_ref e, std::size_t i) {
       auto at = at_;
-      at.emplace_back(row().variable, positions[i]);
+      at.emplace_back(row().variable, positions[i].position);
       return a_.substitute(e, at);
     };
     std::vector<stmt_ref> list;
@@ -292,7 +342,7 @@ class builder {
         }
         const expr_ref unmasked = with(body, masks, true);
         for (std::size_t i = 0; i < positions.size(); ++i) {
-          const expr_ref in_row = whole ? a_.boolean(true) : all(i, true);
+          const expr_ref in_row = positions[i].whole ? a_.boolean(true) : all(i, true);
           const stmt_ref s = step(r, sums[k][i], placed(unmasked, i));
           if (in_row->is_true())
             steps.push_back(s);
@@ -312,8 +362,12 @@ class builder {
       for (const computation::axis& x : c_.axes) point.push_back(placed(x.variable, i));
       list.push_back(make_stmt(store{c_.output, point, placed(value, i), a_.boolean(true)}));
     }
-    return make_stmt(loop{channel().variable, a_.index(0), channel().extent, loop_kind::vectorized, lanes_,
-                          make_block(std::move(list))});
+    stmt_ref s = make_block(std::move(list));
+    if (row_begin_) {
+      const expr_ref end = a_.min(a_.add(row_begin_, rows_per_block_), outer_row().extent);
+      s = make_stmt(loop{at_.front().second, row_begin_, end, loop_kind::serial, 1, s});
+    }
+    return make_stmt(loop{channel().variable, a_.index(0), channel().extent, loop_kind::vectorized, lanes_, s});
   }
   stmt_ref store_local(std::int64_t buffer, expr_ref value) {
     return make_stmt(store{buffer, {}, value, a_.boolean(true)});
@@ -333,6 +387,7 @@ class builder {
   launch& launch_;
   int lanes_;
   extent_t left_ = 0, right_ = 0;
+  expr_ref rows_per_block_ = nullptr, row_begin_ = nullptr;  // of the axis outside of the row, where there is one
   std::vector<const computation::axis*> axes_;
   std::vector<expr_ref> reductions_, loads_;
   std::vector<std::pair<expr_ref, expr_ref>> at_;

@@ -289,6 +289,13 @@ class builder {
     return make_stmt(loop{tile_.variable, begin_, end_, loop_kind::serial, 1, place_->around(std::move(body))});
   }
 
+  // One of both forms of a tile, by whether it lies inside whole.
+  template <class F>
+  static stmt_ref either(expr_ref whole, F form) {
+    if (whole->is(expr_kind::constant)) return form(whole->is_true());
+    return make_stmt(branch{whole, form(true), form(false)});
+  }
+
   stmt_ref transform_input() {
     const auto n = static_cast<std::size_t>(w_->points());
     const expr_ref channel = a_.fresh_variable(), channels = p_.sum->loop_extent(f_.channels);
@@ -318,7 +325,8 @@ class builder {
             e = a_.add(e, a_.index(static_cast<std::int64_t>(by[i])));
             if (!whole) mask = a_.both(mask, inside(i, e));
           }
-          x[k][j] = a_.load(p_.a.load->type, p_.a.load->payload, place, mask);
+          const bool never = mask->is(expr_kind::constant) && !mask->is_true();
+          x[k][j] = never ? a_.constant(p_.a.load->type, 0) : a_.load(p_.a.load->type, p_.a.load->payload, place, mask);
         }
       std::vector<stmt_ref> list;
       const auto v = applied_twice(w_->input, x, list);
@@ -339,7 +347,7 @@ class builder {
           a_.both(whole, a_.both(a_.apply(prim::less_equal, a_.index(0), e),
                                  a_.less(a_.add(e, a_.index(w_->points() - 1)), from.extents[f_.along[i].dimension])));
     }
-    return over_tiles(make_stmt(branch{whole, patches(true), patches(false)}));
+    return over_tiles(either(whole, patches));
   }
 
   stmt_ref multiply(expr_ref per_block) {
@@ -373,7 +381,7 @@ class builder {
   stmt_ref transform_output() {
     const auto n = static_cast<std::size_t>(w_->points()), m = static_cast<std::size_t>(outputs_);
     const expr_ref panel = a_.fresh_variable(), column = a_.fresh_variable(), width = a_.index(panels_.width);
-    const auto outside = [&](std::size_t i, std::size_t by) {
+    const auto inside = [&](std::size_t i, std::size_t by) {
       return a_.less(a_.add(first_[i], a_.index(static_cast<std::int64_t>(by))), axis(f_.along[i].axis).extent);
     };
     const auto results = [&](bool whole) {
@@ -399,12 +407,12 @@ class builder {
           const expr_ref value = a_.rewrite(c_.value, [&](expr_ref e) { return e == p_.sum ? sum : nullptr; });
           one.push_back(make_stmt(store{c_.output, place, a_.substitute(value, at), a_.boolean(true)}));
           const stmt_ref s = make_block(std::move(one));
-          list.push_back(whole ? s : make_stmt(branch{a_.both(outside(0, k), outside(1, j)), s, nullptr}));
+          list.push_back(whole ? s : make_stmt(branch{a_.both(inside(0, k), inside(1, j)), s, nullptr}));
         }
       const expr_ref columns = panels_.narrow() ? panels_.columns : width;
       return make_stmt(loop{column, a_.index(0), columns, loop_kind::vectorized, lanes_, make_block(std::move(list))});
     };
-    const stmt_ref s = make_stmt(branch{a_.both(outside(0, m - 1), outside(1, m - 1)), results(true), results(false)});
+    const stmt_ref s = either(a_.both(inside(0, m - 1), inside(1, m - 1)), results);
     return over_tiles(make_stmt(loop{panel, panel_begin_, panel_end_, loop_kind::serial, 1, s}));
   }
 

@@ -12,6 +12,7 @@
 #include <tenon/tenon.hpp>
 #include <vector>
 
+#include "schedule/winograd.hpp"
 #include "seeds.hpp"
 
 using namespace tenon;
@@ -57,6 +58,10 @@ struct problem {
             .dilation = attribute(dilation),
             .groups = groups,
             .output_padding = attribute(more)};
+  }
+  bool may_be_transformed() const {
+    return spatial == 2 && !transposed && constant && groups == 1 && kernel[0] == 3 && kernel[1] == 3 &&
+           stride[0] * stride[1] * dilation[0] * dilation[1] == 1;
   }
   long result(int d) const {
     const long reach = dilation[d] * (kernel[d] - 1) + 1, around = before[d] + after[d];
@@ -256,7 +261,9 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
   }
   values want = convolved(q, in, doubles(w), false), size = convolved(q, in, doubles(w), true);
   double terms = static_cast<double>(p.in / p.groups * p.kernel[0] * p.kernel[1] * p.kernel[2]);
+  double scale = p.what == form::summed ? 2 : 1;  // of what the convolution's error becomes
   if (p.what == form::network || p.what == form::pooled) {
+    scale = static_cast<double>(p.out);
     for (double& v : want.v) v = std::max(v, 0.0);
     if (p.what == form::pooled) {
       for (double& v : size.v) v = std::abs(v);
@@ -334,9 +341,14 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
                    store_eps = D == f64 || D == f32 || is_integer(R) ? sum_eps
                                : D == f16                            ? 0x1p-11
                                                                      : 0x1p-8;
+      // Transformed tiles mix what their patches hold: a thousandth of the worst case, of values up to 1.
+      const double mixed_eps = p.may_be_transformed() ? scheduling::winograd(4, 3).growth() / 1000 *
+                                                            static_cast<double>((p.in + 16) * p.in) * sum_eps
+                                                      : 0;
       for (std::size_t i = 0; i < want.v.size(); ++i) {
         // Summation in any order, and a rounding of each stored value.
-        const double allowed = ((terms + 8) * sum_eps + 4 * store_eps) * (size.v[i] + std::abs(want.v[i])) + 1e-7;
+        const double allowed =
+            ((terms + 8) * sum_eps + 4 * store_eps) * (size.v[i] + std::abs(want.v[i])) + mixed_eps * scale + 1e-7;
         const double v = number(got.data()[i]);
         if (!(std::abs(v - want.v[i]) <= allowed))
           return fail("element " + std::to_string(i) + " is " + std::to_string(v) + ", not " +
@@ -356,7 +368,7 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
 }  // namespace
 
 int main(int argc, char** argv) {
-  const test::seed_range seeds = test::read_seeds(argc, argv, {.to = 60});
+  const test::seed_range seeds = test::read_seeds(argc, argv, {.to = 60, .kept = {436, 1080, 1287}});
   return test::count_failures(seeds, [&](std::uint64_t seed) {
            std::mt19937_64 random(seed);
            problem p = make_problem(random);
