@@ -40,6 +40,11 @@ void openblas_sgemm_transposed(long m, long n, long k, float scale, const float*
               scale, a, static_cast<int>(k), b, static_cast<int>(k), 0, c, static_cast<int>(n));
 }
 
+void openblas_dgemm(long m, long n, long k, const double* a, const double* b, double* c) {
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(m), static_cast<int>(n), static_cast<int>(k),
+              1, a, static_cast<int>(k), b, static_cast<int>(n), 0, c, static_cast<int>(n));
+}
+
 void onednn_sgemm(long m, long n, long k, const float* a, const float* b, float* c) {
   dnnl_sgemm('N', 'N', m, n, k, 1, a, k, b, n, 0, c, n);
 }

@@ -14,6 +14,7 @@ void openblas_sgemm(long m, long n, long k, const float* a, const float* b, floa
 /// scale a b^T, b as [n, k].
 void openblas_sgemm_transposed(long m, long n, long k, float scale, const float* a, const float* b, float* c);
 void onednn_sgemm_transposed(long m, long n, long k, float scale, const float* a, const float* b, float* c);
+void openblas_dgemm(long m, long n, long k, const double* a, const double* b, double* c);
 void onednn_sgemm(long m, long n, long k, const float* a, const float* b, float* c);
 /// oneDNN's matmul primitive, row-major; `packed_weights` lets it choose the format of b (the reorder is not timed).
 std::function<void()> onednn_matmul(long m, long n, long k, const float* a, const float* b, float* c,

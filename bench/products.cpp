@@ -1,6 +1,7 @@
-// Products beside OpenBLAS and oneDNN (speed.md): sgemm on both operands as they come, and with weights bound as
-// constants. bench_products [--threads N] [--only NAME] [--random SEED] [--square FROM TO]; bench/run.py makes the
-// table.
+// Products beside OpenBLAS and oneDNN: sgemm on both operands as they come, and with weights bound as constants; cubes
+// of every size (no size may be a cliff); f64 beside dgemm; bytes beside our own f32. bench/report.py makes the tables.
+//   bench_products [--threads N] [--only NAME] [--constant] [--random SEED] [--square FROM TO] [--sizes EVERY]
+//                  [--f64] [--bytes]
 #include <cstdlib>
 #include <cstring>
 #include <random>
@@ -14,31 +15,39 @@ using namespace tenon::bench;
 
 namespace {
 
-using matrix = tensor<f32, shape<dyn, dyn>>;
+template <dtype D>
+using matrix_of = tensor<D, shape<dyn, dyn>>;
+using matrix = matrix_of<f32>;
 
+template <dtype D>
 struct bound {
   param weight;
-  bound(long k, long n) : weight("w", f32, {k, n}) {}
-  auto operator()(matrix x) const { return matmul(x, weight); }
+  bound(long k, long n) : weight("w", D, {k, n}) {}
+  auto operator()(matrix_of<D> x) const { return matmul(x, weight); }
 };
+double flops(const shape_line& s) {
+  return 2.0 * static_cast<double>(s.numbers[0]) * static_cast<double>(s.numbers[1]) *
+         static_cast<double>(s.numbers[2]);
+}
 
-void check(const array<f32>& got, const array<f32>& want, const std::string& name, long k) {
+template <dtype D>
+void check(const array<D>& got, const array<D>& want, const std::string& name, long k) {
   for (std::int64_t i = 0; i < got.size(); ++i) {
-    const float g = got.data()[i], w = want.data()[i];
-    if (!(std::abs(g - w) <= 1e-5f * static_cast<float>(k))) {
+    const double g = got.data()[i], w = want.data()[i];
+    if (!(std::abs(g - w) <= 1e-5 * static_cast<double>(k))) {
       std::fprintf(stderr, "%s: element %ld is %g, the peer has %g\n", name.c_str(), static_cast<long>(i), g, w);
       std::exit(1);
     }
   }
 }
 
-void run(const shape_line& s, const arguments& given, bool constant) {
+void run(const shape_line& s, const arguments& given, const char* table, bool constant) {
   const long m = s.numbers[0], n = s.numbers[1], k = s.numbers[2];
   const array<f32> a = array<f32>::uniform({m, k}, 1), b = array<f32>::uniform({k, n}, 2);
   array<f32> ours = array<f32>::zeros({m, n}), theirs = array<f32>::zeros({m, n});
   const compile_options options{.target = given.target(), .params = param_set().set("w", b)};
   auto plain = jit([](matrix x, matrix y) { return matmul(x, y); }, options);
-  auto packed = build(bound(k, n), signature<matrix>{}, options);
+  auto packed = build(bound<f32>(k, n), signature<matrix>{}, options);
   std::vector<side> sides;
   if (constant)
     sides.push_back({"tenon", [&] { packed.into(ours, a); }});
@@ -51,14 +60,67 @@ void run(const shape_line& s, const arguments& given, bool constant) {
   measure(sides);
   openblas_sgemm(m, n, k, a.data(), b.data(), theirs.data());
   check(ours, theirs, s.name, k);
-  print(given.table(constant ? "matmul constant weights" : "sgemm").c_str(), s.name, sides,
-        2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k));
+  print(given.table(constant ? "matmul constant weights" : table).c_str(), s.name, sides, flops(s));
+}
+
+void run_f64(const shape_line& s, const arguments& given) {
+  const long m = s.numbers[0], n = s.numbers[1], k = s.numbers[2];
+  const array<f64> a = array<f64>::uniform({m, k}, 1), b = array<f64>::uniform({k, n}, 2);
+  array<f64> ours = array<f64>::zeros({m, n}), theirs = array<f64>::zeros({m, n});
+  auto f = jit([](matrix_of<f64> x, matrix_of<f64> y) { return matmul(x, y); }, {.target = given.target()});
+  std::vector<side> sides;
+  sides.push_back({"tenon", [&] { f.into(ours, a, b); }});
+  sides.push_back({"openblas", [&] { openblas_dgemm(m, n, k, a.data(), b.data(), theirs.data()); }});
+  measure(sides);
+  check(ours, theirs, s.name, k);
+  print(given.table("dgemm").c_str(), s.name, sides, flops(s));
+}
+
+// Both with constant weights: the ratio is what bytes gain.
+void run_bytes(const shape_line& s, const arguments& given) {
+  const long m = s.numbers[0], n = s.numbers[1], k = s.numbers[2];
+  const auto bytes = [](long rows, long columns, unsigned seed) {
+    array<i8> x = array<i8>::zeros({rows, columns});
+    std::mt19937 random(seed);
+    for (std::int64_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<std::int8_t>(random());
+    return x;
+  };
+  const array<i8> a = bytes(m, k, 1), b = bytes(k, n, 2);
+  const array<f32> fa = array<f32>::uniform({m, k}, 1), fb = array<f32>::uniform({k, n}, 2);
+  array<i32> sums = array<i32>::zeros({m, n});
+  array<f32> floats = array<f32>::zeros({m, n});
+  auto of_bytes =
+      build(bound<i8>(k, n), signature<matrix_of<i8>>{}, {.target = given.target(), .params = param_set().set("w", b)});
+  auto of_floats =
+      build(bound<f32>(k, n), signature<matrix>{}, {.target = given.target(), .params = param_set().set("w", fb)});
+  std::vector<side> sides;
+  sides.push_back({"tenon", [&] { of_bytes.into(sums, a); }});
+  sides.push_back({"f32", [&] { of_floats.into(floats, fa); }});
+  measure(sides);
+  print(given.table("i8 products against our f32").c_str(), s.name, sides, flops(s));
+}
+
+// Cubes from 16 to 130 and of the primes up to 1021, every `every`-th.
+std::vector<shape_line> cubes(long every) {
+  std::vector<long> all;
+  for (long n = 16; n <= 130; ++n) all.push_back(n);
+  for (long n = 131; n <= 1021; n += 2) {
+    bool prime = true;
+    for (long d = 3; d * d <= n; d += 2) prime = prime && n % d != 0;
+    if (prime) all.push_back(n);
+  }
+  std::vector<shape_line> shapes;
+  for (std::size_t i = 0; i < all.size(); i += static_cast<std::size_t>(std::max(every, 1L)))
+    shapes.push_back({"n" + std::to_string(all[i]), {all[i], all[i], all[i]}});
+  return shapes;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   bool constant = false;
+  const char* table = "sgemm";
+  void (*other)(const shape_line&, const arguments&) = nullptr;
   std::vector<shape_line> shapes = read_shapes(TENON_BENCH_SHAPES "/sgemm.csv");
   const arguments given(argc, argv, [&](const std::string& word, const std::function<long()>& number) {
     if (word == "--constant") {
@@ -74,9 +136,17 @@ int main(int argc, char** argv) {
         shapes.push_back({"random" + std::to_string(s), {m, n, k}});
       }
     } else if (word == "--square") {
+      table = "sgemm of cubes";
       const long from = number(), to = number();
       shapes.clear();
       for (long n = from; n <= to; ++n) shapes.push_back({"n" + std::to_string(n), {n, n, n}});
+    } else if (word == "--sizes") {
+      table = "sgemm of cubes";
+      shapes = cubes(number());
+    } else if (word == "--f64" || word == "--bytes") {
+      other = word == "--f64" ? run_f64 : run_bytes;
+      shapes = {
+          {"square512", {512, 512, 512}}, {"square1024", {1024, 1024, 1024}}, {"bert_base_qkv_384", {384, 768, 768}}};
     } else {
       return false;
     }
@@ -84,6 +154,11 @@ int main(int argc, char** argv) {
   });
   set_peer_threads(given.threads);
   std::printf("peak\tone core\tfma\t%.6g\t1\t1\t1\n", measured_peak());
-  for (const shape_line& s : shapes)
-    if (given.wanted(s.name)) run(s, given, constant);
+  for (const shape_line& s : shapes) {
+    if (!given.wanted(s.name)) continue;
+    if (other)
+      other(s, given);
+    else
+      run(s, given, table, constant);
+  }
 }

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "codegen/codegen.hpp"
+#include "codegen/features.hpp"
 #include "tenon/core/error.hpp"
 
 namespace tenon::codegen {
@@ -93,8 +94,12 @@ void find_caches(scheduling::machine_model& m) {
   if (l1 >= 8 << 10 && l1 <= 1 << 20) m.l1_bytes = l1;
   if (l2 >= 128 << 10 && l2 <= 64 << 20 && l2 > m.l1_bytes) m.l2_bytes = l2;
 }
-scheduling::machine_model model_of(int vector_bits, bool fma) {
-  scheduling::machine_model m{.vector_bits = vector_bits, .registers = vector_bits >= 512 ? 32 : 16, .fma = fma};
+scheduling::machine_model model_of(int vector_bits, bool fma, bool dot_bytes = false, bool dot_bf16 = false) {
+  scheduling::machine_model m{.vector_bits = vector_bits,
+                              .registers = vector_bits >= 512 ? 32 : 16,
+                              .fma = fma,
+                              .dot_bytes = dot_bytes,
+                              .dot_bf16 = dot_bf16};
   find_caches(m);
   return m;
 }
@@ -106,7 +111,12 @@ scheduling::machine_model model_of_level(int level) {
 
 machine_summary summarize(const std::string& cpu) {
   const processor here = this_processor();
-  if (cpu == "native") return {model_of_level(here.level), here.level >= 3, here.identity};
+  if (cpu == "native") {
+    scheduling::machine_model model = model_of_level(here.level);
+    model.dot_bytes = here.level >= 4 && host_has("avx512vnni");
+    model.dot_bf16 = here.level >= 4 && host_has("avx512bf16");
+    return {model, here.level >= 3, here.identity};
+  }
   constexpr std::string_view levels[] = {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
   for (int i = 0; i < 4; ++i) {
     if (cpu != levels[i]) continue;
@@ -116,7 +126,8 @@ machine_summary summarize(const std::string& cpu) {
     return {model_of_level(i + 1), i + 1 >= 3, std::string(levels[i])};
   }
   const machine m = llvm().resolve(cpu);
-  return {model_of(m.vector_bits, m.fma), m.fma, m.text()};
+  const auto has = [&](std::string_view feature) { return m.features.find(feature) != std::string::npos; };
+  return {model_of(m.vector_bits, m.fma, has("+avx512vnni"), has("+avx512bf16")), m.fma, m.text()};
 }
 
 }  // namespace tenon::codegen

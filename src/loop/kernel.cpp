@@ -53,9 +53,11 @@ void each_operand(Stmt& s, F f) {
                    }
                    f(c.a);
                    f(c.b);
+                   f(c.prefetch);
                    f(c.accumulator);
                    all(c.indices);
                    f(c.value);
+                   f(c.mask);
                  },
              },
              s.v);

@@ -67,10 +67,11 @@ struct prefetch {
 /// The tile contraction (design.md, decision 8):
 ///   for i in [0, tile_rows), j in [0, columns):
 ///     accumulator = sum over `reduction` of a(i, r) * b(j, r)         in type `accumulator->type`
-///     buffer[indices(i, j)] = value(accumulator, i, j)
+///     if (mask(i, j)) buffer[indices(i, j)] = value(accumulator, i, j)
 /// `a` is a load (or a cast of one) that depends on `row` and the reduction; `b` one that depends on `column` and the
-/// reduction, with unit stride in `column`. `columns` <= tile_columns; both sizes are compile-time numbers, the last
-/// columns are masked on loads and stores only.
+/// reduction, with unit stride in `column`; or, where the last axis of the reduction is a group of constant extent with
+/// unit stride, as in dot products, with its extent as the stride. `columns` <= tile_columns; both sizes are
+/// compile-time numbers, the last columns are masked on loads and stores only.
 struct contraction {
   struct axis {
     expr_ref variable, extent;
@@ -80,11 +81,13 @@ struct contraction {
   expr_ref columns;
   std::vector<axis> reduction;  ///< outermost first
   expr_ref a, b;
-  int prefetch = 0;  ///< steps of the innermost reduction loop by which b's lines are asked for ahead; 0: they are not
+  /// What is asked for while `b` is read, a load of the same buffer that is as far from b in every step; null: nothing.
+  expr_ref prefetch = nullptr;
   expr_ref accumulator;  ///< the variable that stands for the sum in `value`
   std::int64_t buffer;
   std::vector<expr_ref> indices;
   expr_ref value;
+  expr_ref mask = nullptr;  ///< null: everything is stored
 };
 
 struct stmt {

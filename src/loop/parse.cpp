@@ -290,7 +290,8 @@ class parser {
     c.b = expression();
     if (next_part_is("prefetch")) {
       part(indent, "prefetch");
-      c.prefetch = static_cast<int>(small_integer("a number of steps"));
+      expect("=");
+      c.prefetch = expression();
     }
     part(indent, "value");
     expect("(");
@@ -307,6 +308,7 @@ class parser {
     expect(")");
     expect("=");
     c.value = expression();
+    if (accept("if")) c.mask = expression();
     return finish(std::move(c));
   }
   /// Whether the line after this one, which is at its end, begins with the word.

@@ -340,9 +340,10 @@ class kernel_printer {
     line(indent + 1, "summing" + axes);
     line(indent + 1, fmt::format("a = {}", p(c.a)));
     line(indent + 1, fmt::format("b = {}", p(c.b)));
-    if (c.prefetch) line(indent + 1, fmt::format("prefetch {}", c.prefetch));
-    line(indent + 1, fmt::format("value({}: {}) = {}", p(c.accumulator),
-                                 c.accumulator ? name(c.accumulator->type) : "f32", p(c.value)));
+    if (c.prefetch) line(indent + 1, fmt::format("prefetch = {}", p(c.prefetch)));
+    line(indent + 1,
+         fmt::format("value({}: {}) = {}{}", p(c.accumulator), c.accumulator ? name(c.accumulator->type) : "f32",
+                     p(c.value), c.mask ? fmt::format(" if {}", p(c.mask)) : ""));
   }
 
   const kernel& k_;

@@ -370,7 +370,7 @@ class verifier {
     expr_ref b = operand_load(c.b, s, "b");
     if (mentions(c.a, c.column)) fail(&s, fmt::format("operand a depends on the column {}", text(c.column)));
     if (mentions(c.b, c.row)) fail(&s, fmt::format("operand b depends on the row {}", text(c.row)));
-    unit_stride(b, c.column, s, "operand b");
+    column_stride(b, c, s);
     if (!c.accumulator || !c.accumulator->is(expr_kind::variable)) fail(&s, "the accumulator is no variable");
     const dtype sum = c.accumulator->type;
     if (compute_type(sum) != sum || sum == b8 || sum == any_dtype)
@@ -378,25 +378,35 @@ class verifier {
     if (sum == i64 && c.accumulator->payload >= 0)
       fail(&s, fmt::format("the accumulator {} is a loop variable's name; fresh_accumulator makes one",
                            text(c.accumulator)));
-    if (c.prefetch < 0 || c.prefetch > 1024)
-      fail(&s, fmt::format("a prefetch {} steps ahead; 0 to 1024 are expected", c.prefetch));
+    if (c.prefetch) {
+      expression(c.prefetch, &s, "prefetch");
+      if (!c.prefetch->is(expr_kind::load) || c.prefetch->payload != b->payload)
+        fail(&s, fmt::format("what is prefetched is no load of b's buffer: {}", text(c.prefetch)));
+      if (mentions(c.prefetch, c.row)) fail(&s, fmt::format("the prefetch depends on the row {}", text(c.row)));
+    }
     operand_type(c.a, sum, s, "a");
     operand_type(c.b, sum, s, "b");
     for (const contraction::axis& x : c.reduction) scope_.erase(x.variable);
     bind(c.accumulator, s, "accumulator", sum);
     bound.push_back(c.accumulator);
-    const buffer& to = target(c.buffer, c.indices, k_.arena->boolean(true), s, "store");
+    const buffer& to = target(c.buffer, c.indices, c.mask ? c.mask : k_.arena->boolean(true), s, "store");
     for (expr_ref e : c.indices)
       if (mentions(e, c.accumulator)) fail(&s, "an index depends on the accumulator");
     typed(c.value, to.type, &s, "value");
     for (expr_ref v : bound) scope_.erase(v);
   }
 
-  void unit_stride(expr_ref load, expr_ref column, const stmt& s, std::string_view role) const {
+  /// 1, or the size of the group that the last axis of the reduction runs over with unit stride.
+  void column_stride(expr_ref load, const contraction& c, const stmt& s) const {
     const buffer& b = k_.buffers[load->payload];
-    const affine_form f = affine(*k_.arena, linear_index(*k_.arena, b, load->indices()), std::span(&column, 1));
-    if (!f.ok || !f.coefficients[0]->is_constant(1))
-      fail(&s, fmt::format("{} does not have unit stride in the column {}, but {}", role, text(column),
+    const expr_ref inner = c.reduction.empty() ? c.row : c.reduction.back().variable;
+    const expr_ref both[] = {c.column, inner};
+    const affine_form f = affine(*k_.arena, linear_index(*k_.arena, b, load->indices()), both);
+    const bool grouped = f.ok && f.coefficients[1]->is_constant(1) && !c.reduction.empty() &&
+                         c.reduction.back().extent->is(expr_kind::constant) &&
+                         f.coefficients[0] == c.reduction.back().extent;
+    if (!f.ok || (!f.coefficients[0]->is_constant(1) && !grouped))
+      fail(&s, fmt::format("operand b does not have unit stride in the column {}, but {}", text(c.column),
                            f.ok ? text(f.coefficients[0]) : "no affine index"));
   }
 

@@ -125,8 +125,7 @@ class reader {
                                    buffer_of(static_cast<std::int64_t>(p.parameter)).name, p.width));
     calls_.push_back(fmt::format("tensorize({}, {})  (a tile of {} x {})", rows, columns, t.tile_rows, t.tile_columns));
     if (t.prefetch)
-      calls_.push_back(fmt::format("prefetch({}, {}, {})", buffer_of(b).name,
-                                   axis(c_.axes.size() + t.reduction.size() - 1), t.prefetch));
+      calls_.push_back(fmt::format("prefetch({})  ({} is asked for)", buffer_of(b).name, to_string(t.prefetch)));
   }
   static expr_ref load_of(expr_ref e) {
     while (e->is(prim::cast)) e = e->operands[0];

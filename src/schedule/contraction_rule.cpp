@@ -1,8 +1,10 @@
 // Sums of products on the tile contraction:
 //   parallel for units: batches x blocks of columns x blocks of rows
 //     what windows read is copied with its border, where they have one
-//     b's panels of the block are packed, where that pays
-//     for outer rows, row tiles and panels of the block: one register tile over the whole reduction
+//     for parts of the reduction (one, or as much as the caches hold):
+//       b's panels of the block are packed, where that pays
+//       for outer rows, row tiles and panels of the block: one register tile over the part; what it makes is added to
+//         what the parts before left in the result, and the last one finishes it
 // A convolution's rows are those of the result's images; the axis outside of them is that of outer rows.
 #include <algorithm>
 
@@ -19,7 +21,7 @@ namespace {
 // Pieces for each thread of a call that has several: what one finishes late, another takes.
 constexpr extent_t units_per_thread = 4;
 // With fewer rows than this, b is read so few times that a copy of it does not pay.
-constexpr extent_t least_rows_to_pack = 160;
+constexpr extent_t least_rows_to_pack = 40;
 // A panel is no larger than this: it lies in the scratch of each worker.
 constexpr std::int64_t most_panel_bytes = 8 << 20;
 
@@ -32,13 +34,17 @@ class builder {
     lanes_ = m.vector_bits / 8 / size_of(p.sum->type);
     columns_ = axis(p.column).size;
     for (int i = 0; i < p.sum->loops(); ++i) depth_ *= c.at_call(p.sum->loop_extent(i));
+    steps_ = c.at_call(innermost());
     sort_axes();
     constant_ = is_constant_operand(c, p);
-    pack_ = !constant_ && must_pack();
+    panels_.group = choose_group();
+    pack_ = !constant_ && (must_pack() || grouped());
     const register_tile t = choose_register_tile(m, {.rows = row_extent(),
                                                      .columns = columns_,
-                                                     .depth = depth_,
+                                                     .depth = ceil_div(depth_, panels_.group),
                                                      .lanes = lanes_,
+                                                     .parts = grouped() && !has_dot_product() ? 2 : 1,
+                                                     .more_rows = grouped() && shifts() ? 1 : 0,
                                                      .row_stride = row_stride(),
                                                      .step_stride = constant_ || pack_ ? 0 : step_stride()});
     height_ = t.rows;
@@ -46,6 +52,8 @@ class builder {
     panels_.columns = axis(p.column).extent;
     panels_.columns_at_call = columns_;
     panels_.count = panels_.narrow() ? a_.index(1) : tiles(panels_.columns, panels_.width);
+    part_ = {a_.index(0), innermost(), innermost()};
+    steps_per_part_ = choose_part();
   }
 
   /// Without unit stride in the columns b must be packed; at a call, few rows are better off with the loop rule.
@@ -72,7 +80,15 @@ class builder {
     const auto [outer_begin, outer_end] = outer.range(a_, *index++);
     const auto [tile_begin, tile_end] = rows.range(a_, *index++);
 
-    const expr_ref panel = a_.fresh_variable(), row_tile = a_.fresh_variable(), outer_row = a_.fresh_variable();
+    const expr_ref panel = a_.fresh_variable(), row_tile = a_.fresh_variable(), outer_row = a_.fresh_variable(),
+                   part = a_.fresh_variable();
+    expr_ref parts = nullptr;
+    if (in_parts()) {
+      const blocks all(*this, innermost(), steps_per_part_, "steps_per_part");
+      const auto [begin, end] = all.range(a_, part);
+      part_ = {begin, a_.sub(end, begin), all.most};
+      parts = all.count;
+    }
     std::vector<stmt_ref> before, each_outer_row;
     if (bordered_) {
       std::vector<padded_block::range> inside;
@@ -87,26 +103,36 @@ class builder {
       *bordered_ = *match_operand(c_, p_.sum, a_.cast(bordered_->value->type, made.load));
     }
     if (outer_ >= 0) at_.emplace_back(axis(outer_).variable, outer_row);
-    tile_place at{first_row(row_tile), panel, panel};
+    tile_place at{row_tile, panel, panel};
     if (constant_) {
       launch_.packed.push_back(pack_constant(c_, p_, panels_));
       at.packed = static_cast<std::int64_t>(launch_.packed.back().parameter);
       if (const int d = batch_axis(p_); d >= 0) at.batch = a_.substitute(axis(d).variable, at_);
     } else if (pack_) {
-      local_pack made = pack_block(c_, p_, panels_, panel_begin, panel_end, columns.most, lanes_, at_);
+      local_pack made = pack_block(c_, p_, panels_, panel_begin, panel_end, columns.most, part_, lanes_, at_);
       at.packed = made.buffer;
       at.packed_panel = a_.sub(panel, panel_begin);
       (outer_ >= 0 && in_b(outer_) ? each_outer_row : before).push_back(std::move(made.fill));
     }
-    stmt_ref s = tile(at);
+    if (grouped() && !reads_groups()) {
+      at.first_copied = first_row(tile_begin);
+      const expr_ref rows_of_all = a_.mul(rows.most, a_.index(height_));
+      const expr_ref count =
+          a_.sub(a_.add(first_row(a_.sub(tile_end, a_.index(1))), a_.index(height_)), at.first_copied);
+      local_pack made = copy_rows(c_, p_, at.first_copied, count, rows_of_all, panels_.group, 4 * lanes_, at_);
+      at.copied = made.buffer;
+      (outer_ >= 0 ? each_outer_row : before).push_back(std::move(made.fill));
+    }
+    stmt_ref s = in_parts() ? tile_of_part(at, part, parts) : tile(at, c_.value, false);
     s = make_stmt(loop{panel, panel_begin, panel_end, loop_kind::serial, 1, s});
     s = make_stmt(loop{row_tile, tile_begin, tile_end, loop_kind::serial, 1, s});
     each_outer_row.push_back(s);
     s = make_block(std::move(each_outer_row));
     if (outer_ >= 0) s = make_stmt(loop{outer_row, outer_begin, outer_end, loop_kind::serial, 1, s});
     before.push_back(s);
-    return make_stmt(
-        loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, unit.around(make_block(std::move(before)))});
+    s = make_block(std::move(before));
+    if (in_parts()) s = make_stmt(loop{part, a_.index(0), parts, loop_kind::serial, 1, s});
+    return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, unit.around(std::move(s))});
   }
 
  private:
@@ -168,6 +194,27 @@ class builder {
     return a_.min(a_.mul(row_tile, a_.index(height_)), a_.sub(axis(p_.row).extent, a_.index(height_)));
   }
 
+  // ---- dot products of groups of steps: bytes in fours, bf16 in pairs where the machine has an instruction for them
+  bool grouped() const { return panels_.group > 1; }
+  int choose_group() const {
+    const dtype a = p_.a.load->type, b = p_.b.load->type;
+    const bool both_cast = p_.a.value != p_.a.load && p_.b.value != p_.b.load;
+    if (!both_cast || bordered_ || p_.sum->loops() != 1 || depth_ < 8 || (!constant_ && (rows_ < 8 || !may_pack())))
+      return 1;
+    const auto byte = [](dtype d) { return d == i8 || d == u8; };
+    if (byte(a) && byte(b) && p_.sum->type == i32) return 4;
+    return a == bf16 && b == bf16 && p_.sum->type == f32 && m_.dot_bf16 ? 2 : 1;
+  }
+  // One instruction a step; else each operand is split in two before.
+  bool has_dot_product() const {
+    if (p_.a.load->type == bf16) return m_.dot_bf16;
+    return m_.dot_bytes && (p_.a.load->type == i8 || p_.b.load->type == i8);
+  }
+  // The instruction wants one operand without signs: it is moved there, and what that adds is summed as one more row.
+  bool shifts() const { return has_dot_product() && p_.a.load->type == i8 && p_.b.load->type == i8; }
+  // Whether a has whole groups side by side as it lies.
+  bool reads_groups() const { return p_.a.reduction[0]->is_constant(1) && steps_ % panels_.group == 0; }
+
   bool may_pack() const {
     const extent_t widest = std::min<extent_t>(columns_, extent_t{6} * lanes_);  // of a tile of several rows
     return depth_ * widest * size_of(p_.b.load->type) <= most_panel_bytes;
@@ -183,14 +230,19 @@ class builder {
   }
   std::int64_t step_stride() const { return bytes(p_.b, p_.b.reduction.back()); }
   std::int64_t row_stride() const { return p_.row < 0 ? 0 : bytes(p_.a, p_.a.axis[static_cast<std::size_t>(p_.row)]); }
-  // How far ahead b is asked for where it lies apart and comes from behind the second-level cache.
-  int steps_ahead() const {
+  // Whether b, as it lies, comes from behind the second-level cache.
+  bool beyond_l2() const {
+    return !overlapping_windows() &&
+           (depth_ * columns_ * size_of(p_.b.load->type) > m_.l2_bytes / 2 || depth_ > steps_in_l2(m_, step_stride()));
+  }
+  // What to ask for ahead where b lies apart behind the second-level cache: a later step, or in parts, whose steps are
+  // few, the same step of a later panel.
+  std::pair<expr_ref, expr_ref> ahead(expr_ref panel, expr_ref step) {
     constexpr extent_t cycles_to_l3 = 400;
     const extent_t products = extent_t{height_} * panels_.width / lanes_;
-    const bool beyond_l2 =
-        depth_ * columns_ * size_of(p_.b.load->type) > m_.l2_bytes / 2 || depth_ > steps_in_l2(m_, step_stride());
-    return beyond_l2 && !overlapping_windows() ? static_cast<int>(std::clamp<extent_t>(cycles_to_l3 / products, 4, 32))
-                                               : 0;
+    const extent_t steps = std::clamp<extent_t>(cycles_to_l3 / products, 4, 32);
+    if (in_parts()) return {a_.add(panel, a_.index(ceil_div(steps, steps_per_part_))), step};
+    return {panel, a_.add(step, a_.index(steps))};
   }
   // A convolution's windows read each element several times: its panels would be much larger than what they come from.
   bool overlapping_windows() const {
@@ -198,6 +250,27 @@ class builder {
     const buffer& b = c_.kernel.buffers[static_cast<std::size_t>(p_.b.load->payload)];
     for (expr_ref e : b.extents) elements *= c_.at_call(e);
     return depth_ * columns_ > elements;
+  }
+
+  expr_ref innermost() const { return p_.sum->loop_extent(p_.order.back()); }
+  bool in_parts() const { return steps_per_part_ < steps_; }
+  // How many steps of the innermost loop one tile sums at once. The rows of a stay in the first-level cache, and b,
+  // where it is read in place, in the second-level one; one row of tiles has nothing to keep, and reads a few of b's
+  // rows at a time, along their length, as they lie in memory.
+  extent_t choose_part() const {
+    if (grouped() || bordered_ || p_.sum->type != c_.kernel.buffers[static_cast<std::size_t>(c_.output)].type)
+      return steps_;
+    const bool in_place = !constant_ && !pack_;
+    if (in_place && rows_ <= 2 && beyond_l2()) return even_parts(8, 4);
+    extent_t most = m_.l1_bytes / 2 / size_of(p_.a.load->type) / height_;
+    if (in_place && beyond_l2()) most = std::min(most, steps_in_l2(m_, step_stride()) / 2);
+    most = std::max<extent_t>(most / (depth_ / std::max<extent_t>(steps_, 1)), 64);
+    return even_parts(most, 16);
+  }
+  // At most `most` steps, rounded up to a multiple; a little more than that is one part.
+  extent_t even_parts(extent_t most, extent_t multiple) const {
+    const extent_t parts = ceil_div(steps_, most + most / 4);
+    return parts <= 1 ? steps_ : ceil_div(ceil_div(steps_, parts), multiple) * multiple;
   }
 
   // Blocks are symbols: one kernel serves all sizes. Where they lie does not touch the order of any sum.
@@ -214,7 +287,8 @@ class builder {
     const extent_t panels = panels_.narrow() ? 1 : ceil_div(columns_, panels_.width);
     const extent_t row_tiles = ceil_div(row_extent(), height_);
     // A block of b stays in half of the second-level cache while rows of a go by.
-    const extent_t panel_bytes = depth_ * panels_.width * size_of(p_.b.load->type);
+    const extent_t steps = depth_ / std::max<extent_t>(steps_, 1) * std::min(steps_, steps_per_part_);
+    const extent_t panel_bytes = steps * panels_.width * size_of(p_.b.load->type);
     const extent_t most_panels = std::clamp<extent_t>(m_.l2_bytes / 2 / std::max<extent_t>(panel_bytes, 1), 1, panels);
     const extent_t units = m_.threads > 1 ? units_per_thread * m_.threads : 1;
     double least = 0;
@@ -263,10 +337,25 @@ class builder {
 
   // Where one tile's operands and result are.
   struct tile_place {
-    expr_ref first_row, panel, packed_panel, batch = nullptr;
+    expr_ref row_tile, panel, packed_panel, batch = nullptr;
     std::int64_t packed = -1;  // buffer of b's panels
+    std::int64_t copied = -1;  // buffer of a's rows
+    expr_ref first_copied = nullptr;
   };
-  stmt_ref tile(const tile_place& where) {
+  // The sum so far is the result's value until the last part makes the computation's of it.
+  stmt_ref tile_of_part(const tile_place& where, expr_ref part, expr_ref parts) {
+    std::vector<expr_ref> point;
+    for (const computation::axis& x : c_.axes) point.push_back(x.variable);
+    const expr_ref before = a_.load(p_.sum->type, c_.output, point);
+    const expr_ref sum = a_.select(a_.less(a_.index(0), part), a_.add(before, p_.sum), p_.sum);
+    const stmt_ref more = tile(where, sum, true);
+    if (c_.value == p_.sum) return more;
+    const stmt_ref last =
+        tile(where, a_.rewrite(c_.value, [&](expr_ref e) { return e == p_.sum ? sum : nullptr; }), true);
+    return make_stmt(branch{a_.less(part, a_.sub(parts, a_.index(1))), more, last});
+  }
+  // `once`: what another tile has made is not stored again; the last ones reach back into those before them.
+  stmt_ref tile(const tile_place& where, expr_ref value, bool once) {
     contraction t;
     t.row = a_.fresh_variable();
     t.column = a_.fresh_variable();
@@ -275,24 +364,68 @@ class builder {
     // A narrow tile's width is compiled in, so there is one path: masked or not.
     t.columns = a_.index(std::min<extent_t>(columns_, panels_.width));
     t.accumulator = a_.fresh_accumulator(p_.sum->type);
-    auto at = at_;
-    at.emplace_back(axis(p_.column).variable, a_.add(panels_.first(a_, where.panel), t.column));
-    if (p_.row >= 0) at.emplace_back(axis(p_.row).variable, a_.add(where.first_row, t.row));
-    std::vector<expr_ref> reduction;
+    const expr_ref row = a_.add(first_row(where.row_tile), t.row);
+    const expr_ref column = a_.add(panels_.first(a_, where.panel), t.column);
+    std::vector<expr_ref> reduction, steps;
     for (int i : p_.order) {
+      const bool inner = i == p_.order.back();
       reduction.push_back(a_.fresh_variable());
-      at.emplace_back(p_.sum->loop_variable(i), reduction.back());
-      t.reduction.push_back({reduction.back(), p_.sum->loop_extent(i)});
+      steps.push_back(inner ? a_.add(part_.begin, reduction.back()) : reduction.back());
+      t.reduction.push_back({reduction.back(), inner ? part_.extent : p_.sum->loop_extent(i)});
     }
+    expr_ref in_group = nullptr;
+    if (grouped()) {
+      t.reduction.back().extent = groups_of(a_, part_.extent, panels_.group);
+      in_group = a_.fresh_variable();
+      t.reduction.push_back({in_group, a_.index(panels_.group)});
+      steps.back() = a_.add(a_.mul(reduction.back(), a_.index(panels_.group)), in_group);
+    }
+    const auto place = [&](expr_ref in_column, const std::vector<expr_ref>& in_steps) {
+      auto at = at_;
+      at.emplace_back(axis(p_.column).variable, in_column);
+      if (p_.row >= 0) at.emplace_back(axis(p_.row).variable, row);
+      for (std::size_t i = 0; i < in_steps.size(); ++i)
+        at.emplace_back(p_.sum->loop_variable(p_.order[i]), in_steps[i]);
+      return at;
+    };
+    const auto at = place(column, steps);
     t.a = a_.substitute(p_.a.value, at);
-    t.b = where.packed < 0 ? a_.substitute(p_.b.value, at)
-                           : packed_operand(c_, p_, where.packed, where.batch, where.packed_panel, reduction, t.column);
-    if (where.packed < 0) t.prefetch = steps_ahead();
-    if (constant_) t.prefetch = packed_steps_ahead(m_, panels_, depth_, size_of(p_.b.load->type));
+    if (where.copied >= 0) {
+      const expr_ref in_copy[] = {a_.sub(row, where.first_copied), steps.back()};
+      t.a = a_.cast(p_.a.value->type, a_.load(p_.a.load->type, where.copied, in_copy));
+    }
+    if (where.packed >= 0) {
+      // A constant is packed as a whole, a block of b by parts.
+      std::vector<expr_ref> in_panel = constant_ && !grouped() ? steps : reduction;
+      const auto operand = [&] {
+        return packed_operand(c_, p_, where.packed, where.batch, where.packed_panel, in_panel, t.column, in_group);
+      };
+      t.b = operand();
+      const int element_bytes = size_of(p_.b.load->type) * panels_.group;
+      const extent_t depth = ceil_div(depth_, panels_.group);
+      if (const int later = packed_steps_ahead(m_, panels_, depth, element_bytes); constant_ && later > 0) {
+        in_panel.back() = a_.add(in_panel.back(), a_.index(later));
+        const expr_ref ahead = operand();
+        t.prefetch = ahead->is(prim::cast) ? ahead->operands[0] : ahead;
+      }
+    } else {
+      t.b = a_.substitute(p_.b.value, at);
+      if (beyond_l2()) {
+        const auto [panel, step] = ahead(where.panel, steps.back());
+        steps.back() = step;
+        t.prefetch = a_.substitute(p_.b.load, place(a_.add(panels_.first(a_, panel), t.column), steps));
+      }
+    }
+    if (once) {
+      t.mask = a_.apply(prim::less_equal, a_.mul(where.panel, a_.index(panels_.width)), column);
+      if (height_ > 1)
+        t.mask = a_.both(a_.apply(prim::less_equal, a_.mul(where.row_tile, a_.index(height_)), row), t.mask);
+      if (t.mask->is_true()) t.mask = nullptr;
+    }
     t.buffer = c_.output;
     for (const computation::axis& x : c_.axes) t.indices.push_back(a_.substitute(x.variable, at));
     const expr_ref in_terms_of_sum =
-        a_.rewrite(c_.value, [&](expr_ref e) { return e == p_.sum ? t.accumulator : nullptr; });
+        a_.rewrite(value, [&](expr_ref e) { return e == p_.sum ? t.accumulator : nullptr; });
     t.value = a_.substitute(in_terms_of_sum, at);
     return make_stmt(std::move(t));
   }
@@ -303,12 +436,15 @@ class builder {
   const machine_model& m_;
   launch& launch_;
   int lanes_ = 1, height_ = 1;
-  bool constant_ = false, pack_ = false;         // b is packed: when the callable is built, at each call
-  product::operand* bordered_ = nullptr;         // the one whose windows leave its buffer
-  std::vector<int> batches_, far_;               // axes of units: in b, in rows only
-  int outer_ = -1;                               // the axis of outer rows
-  extent_t rows_ = 1, columns_ = 1, depth_ = 1;  // rows with all that b is the same for
+  bool constant_ = false, pack_ = false;  // b is packed: when the callable is built, at each call
+  product::operand* bordered_ = nullptr;  // the one whose windows leave its buffer
+  std::vector<int> batches_, far_;        // axes of units: in b, in rows only
+  int outer_ = -1;                        // the axis of outer rows
+  extent_t rows_ = 1, columns_ = 1;       // rows with all that b is the same for
+  extent_t depth_ = 1, steps_ = 1;        // all steps, and those of the innermost loop
   panels panels_;
+  depth_block part_;  // of the innermost loop
+  extent_t steps_per_part_ = 1;
   extent_t panels_per_block_ = 1, outer_per_block_ = 1, tiles_per_block_ = 1;
   std::vector<std::pair<expr_ref, expr_ref>> at_;
 };

@@ -15,35 +15,60 @@ expr_ref panels::first(expr_arena& a, expr_ref panel) const {
   return a.min(a.mul(panel, a.index(width)), a.sub(columns, a.index(width)));
 }
 
+expr_ref groups_of(expr_arena& a, expr_ref steps, int group) {
+  return group == 1 ? steps : a.div(a.add(steps, a.index(group - 1)), a.index(group));
+}
+
+namespace {
+// An operand at a step of the innermost loop that may lie behind the last one, where it is 0.
+expr_ref up_to_the_end(computation& c, const product& p, expr_ref load, expr_ref step, int group) {
+  expr_arena& a = c.kernel.make();
+  const expr_ref steps = p.sum->loop_extent(p.order.back());
+  if (c.at_call(steps) % group == 0) return load;
+  return a.load(load->type, load->payload, load->indices(), a.less(step, steps));
+}
+}  // namespace
+
 local_pack pack_block(computation& c, const product& p, const panels& all, expr_ref begin, expr_ref end, expr_ref most,
-                      int lanes, std::vector<std::pair<expr_ref, expr_ref>> at) {
+                      const depth_block& depth, int lanes, std::vector<std::pair<expr_ref, expr_ref>> at) {
   expr_arena& a = c.kernel.make();
   std::vector<expr_ref> extents{most};
-  for (int i : p.order) extents.push_back(p.sum->loop_extent(i));
+  for (int i : p.order)
+    extents.push_back(i == p.order.back() ? groups_of(a, depth.most, all.group) : p.sum->loop_extent(i));
   extents.push_back(a.index(all.width));
+  if (all.group > 1) extents.push_back(a.index(all.group));
   local_pack result{c.kernel.add_buffer("packed", p.b.load->type, scope::scratch, extents), nullptr};
 
   const expr_ref panel = a.fresh_variable(), column = a.fresh_variable();
   at.emplace_back(c.axes[static_cast<std::size_t>(p.column)].variable, a.add(all.first(a, panel), column));
   std::vector<expr_ref> indices{a.sub(panel, begin)}, reduction;
-  for (int i : p.order) {
+  for (std::size_t i = 0; i < p.order.size(); ++i) {
     reduction.push_back(a.fresh_variable());
-    at.emplace_back(p.sum->loop_variable(i), reduction.back());
     indices.push_back(reduction.back());
   }
   indices.push_back(column);
+  const expr_ref in_group = all.group > 1 ? a.fresh_variable() : a.index(0);
+  if (all.group > 1) indices.push_back(in_group);
+  const expr_ref step = a.add(depth.begin, a.add(a.mul(reduction.back(), a.index(all.group)), in_group));
+  for (std::size_t i = 0; i < p.order.size(); ++i)
+    at.emplace_back(p.sum->loop_variable(p.order[i]), i + 1 == p.order.size() ? step : reduction[i]);
   const auto buffer_id = result.buffer;
-  stmt_ref s = make_stmt(store{buffer_id, indices, a.substitute(p.b.load, at), a.boolean(true)});
+  const expr_ref value = up_to_the_end(c, p, a.substitute(p.b.load, at), step, all.group);
+  stmt_ref s = make_stmt(store{buffer_id, indices, value, a.boolean(true)});
   // Whole vectors: what the tile's width is a multiple of.
   int width = lanes;
-  while (all.width % (2 * width) == 0 && width < 4 * lanes) width *= 2;
+  while (all.group == 1 && all.width % (2 * width) == 0 && width < 4 * lanes) width *= 2;
+  if (all.group > 1) s = make_stmt(loop{in_group, a.index(0), a.index(all.group), loop_kind::unrolled, 1, s});
   const expr_ref columns = all.narrow() ? all.columns : a.index(all.width);
   s = make_stmt(loop{column, a.index(0), columns, loop_kind::vectorized, width, s});
   const auto over_panels = [&] { s = make_stmt(loop{panel, begin, end, loop_kind::serial, 1, s}); };
   // Rows of b are read along their length where they have one, else a panel at a time.
   if (p.unit_columns) over_panels();
-  for (std::size_t i = p.order.size(); i-- > 0;)
-    s = make_stmt(loop{reduction[i], a.index(0), p.sum->loop_extent(p.order[i]), loop_kind::serial, 1, s});
+  for (std::size_t i = p.order.size(); i-- > 0;) {
+    const expr_ref steps =
+        i + 1 == p.order.size() ? groups_of(a, depth.extent, all.group) : p.sum->loop_extent(p.order[i]);
+    s = make_stmt(loop{reduction[i], a.index(0), steps, loop_kind::serial, 1, s});
+  }
   if (!p.unit_columns) over_panels();
   result.fill = s;
   return result;
@@ -73,11 +98,27 @@ int batch_axis(const product& p) {
   return found;
 }
 
+local_pack copy_rows(computation& c, const product& p, expr_ref first, expr_ref count, expr_ref most, int group,
+                     int lanes, std::vector<std::pair<expr_ref, expr_ref>> at) {
+  expr_arena& a = c.kernel.make();
+  const expr_ref steps = a.mul(groups_of(a, p.sum->loop_extent(0), group), a.index(group));
+  const expr_ref row = a.fresh_variable(), step = a.fresh_variable();
+  local_pack result{c.kernel.add_buffer("rows", p.a.load->type, scope::scratch, {most, steps}), nullptr};
+  if (p.row >= 0) at.emplace_back(c.axes[static_cast<std::size_t>(p.row)].variable, a.add(first, row));
+  at.emplace_back(p.sum->loop_variable(0), step);
+  const expr_ref value = up_to_the_end(c, p, a.substitute(p.a.load, at), step, group);
+  stmt_ref s = make_stmt(store{result.buffer, {row, step}, value, a.boolean(true)});
+  s = make_stmt(loop{step, a.index(0), steps, loop_kind::vectorized, lanes, s});
+  result.fill = make_stmt(loop{row, a.index(0), count, loop_kind::serial, 1, s});
+  return result;
+}
+
 constant_packing pack_constant(computation& c, const product& p, const panels& all) {
   const std::int64_t id = p.b.load->payload;
   constant_packing made;
   made.parameter = static_cast<std::size_t>(id);
   made.width = all.width;
+  made.group = all.group;
   made.columns = all.columns_at_call;
   made.column_stride = c.at_call(p.b.axis[static_cast<std::size_t>(p.column)]);
   expr_arena& a = c.kernel.make();
@@ -98,9 +139,10 @@ constant_packing pack_constant(computation& c, const product& p, const panels& a
   for (int i : p.order) {
     made.reduction.emplace_back(c.at_call(p.sum->loop_extent(i)),
                                 c.at_call(p.b.reduction[static_cast<std::size_t>(i)]));
-    extents.push_back(p.sum->loop_extent(i));
+    extents.push_back(i == p.order.back() ? groups_of(a, p.sum->loop_extent(i), all.group) : p.sum->loop_extent(i));
   }
   extents.push_back(a.index(all.width));
+  if (all.group > 1) extents.push_back(a.index(all.group));
   b.extents = std::move(extents);
   b.strides.clear();
   return made;
@@ -115,20 +157,28 @@ int packed_steps_ahead(const machine_model& m, const panels& all, extent_t depth
 }
 
 expr_ref packed_operand(computation& c, const product& p, std::int64_t buffer, expr_ref batch, expr_ref panel,
-                        const std::vector<expr_ref>& reduction, expr_ref column) {
+                        const std::vector<expr_ref>& reduction, expr_ref column, expr_ref in_group) {
   std::vector<expr_ref> indices;
   if (batch) indices.push_back(batch);
   indices.push_back(panel);
   indices.insert(indices.end(), reduction.begin(), reduction.end());
   indices.push_back(column);
+  if (in_group) indices.push_back(in_group);
   expr_arena& a = c.kernel.make();
   const expr_ref load = a.load(p.b.load->type, buffer, indices);
   return p.b.value == p.b.load ? load : a.cast(p.b.value->type, load);
 }
 
+namespace {
+extent_t whole_groups(const constant_packing& p, std::size_t axis) {
+  const extent_t extent = p.reduction[axis].first;
+  return axis + 1 == p.reduction.size() ? (extent + p.group - 1) / p.group : extent;
+}
+}  // namespace
+
 std::int64_t constant_packing::elements() const {
-  std::int64_t n = (columns + width - 1) / width * width;
-  for (const auto& [extent, stride] : reduction) n *= extent;
+  std::int64_t n = (columns + width - 1) / width * width * group;
+  for (std::size_t i = 0; i < reduction.size(); ++i) n *= whole_groups(*this, i);
   const int points = winograd_outputs ? winograd(winograd_outputs, winograd_taps).points() : 1;
   return n * points * points * batches;
 }
@@ -191,25 +241,37 @@ void constant_packing::pack(const void* from, void* to, int element_bytes) const
   auto* out = static_cast<std::byte*>(to);
   const auto bytes = static_cast<std::size_t>(element_bytes);
   std::int64_t rows = 1;
-  for (const auto& [extent, stride] : reduction) rows *= extent;
+  for (std::size_t i = 0; i < reduction.size(); ++i) rows *= whole_groups(*this, i);
   const extent_t present = std::min<extent_t>(columns, width);
   for (extent_t first = 0; first < columns; first += width) {
     const extent_t begin = columns <= width ? 0 : std::min<extent_t>(first, columns - width);
     for (std::int64_t row = 0; row < rows; ++row) {
       std::int64_t at = begin * column_stride, rest = row;
+      int present_steps = group;
       for (std::size_t i = reduction.size(); i-- > 0;) {
-        at += rest % reduction[i].first * reduction[i].second;
-        rest /= reduction[i].first;
+        const extent_t extent = whole_groups(*this, i), step = rest % extent * (i + 1 == reduction.size() ? group : 1);
+        if (i + 1 == reduction.size())
+          present_steps = static_cast<int>(std::min<extent_t>(group, reduction[i].first - step));
+        at += step * reduction[i].second;
+        rest /= extent;
       }
       const std::byte* s = source + at * element_bytes;
-      if (column_stride == 1) {
+      if (group > 1) {
+        const std::int64_t stride = reduction.back().second;
+        std::memset(out, 0, bytes * static_cast<std::size_t>(present * group));
+        for (extent_t k = 0; k < present; ++k)
+          for (int u = 0; u < present_steps; ++u)
+            std::memcpy(out + (k * group + u) * element_bytes, s + (k * column_stride + u * stride) * element_bytes,
+                        bytes);
+      } else if (column_stride == 1) {
         std::memcpy(out, s, bytes * static_cast<std::size_t>(present));
       } else {
         for (extent_t k = 0; k < present; ++k)
           std::memcpy(out + k * element_bytes, s + k * column_stride * element_bytes, bytes);
       }
-      std::memset(out + present * element_bytes, 0, bytes * static_cast<std::size_t>(width - present));
-      out += bytes * static_cast<std::size_t>(width);
+      std::memset(out + present * group * element_bytes, 0,
+                  bytes * static_cast<std::size_t>((width - present) * group));
+      out += bytes * static_cast<std::size_t>(width * group);
     }
   }
 }

@@ -18,9 +18,11 @@ std::int64_t different_sets(std::int64_t cache_bytes, std::int64_t stride) {
 }
 
 // Accumulators, one row of b, and one register for what is broadcast; without fma a product needs registers of its own.
-bool fits(const machine_model& m, int rows, int vectors) {
-  const int spare = m.vector_bits >= 256 ? 1 : 4;
-  return rows * vectors + vectors + spare <= m.registers;
+// Split operands take a register a part, and their products one; a row that is summed beside them is a constant times
+// b.
+bool fits(const machine_model& m, const tile_problem& p, int rows, int vectors) {
+  const int spare = (m.vector_bits >= 256 ? 1 : 4) + (p.parts - 1) * 2 + p.more_rows;
+  return (rows + p.more_rows + p.parts) * vectors + spare <= m.registers;
 }
 
 class model {
@@ -38,7 +40,10 @@ class model {
   double step(int rows, int vectors) const {
     constexpr double latency = 4, not_hidden = 0.2;
     const double loads = vector_loads(vectors) + rows * broadcast(rows);
-    return std::max({static_cast<double>(rows * vectors), loads, latency}) + not_hidden * loads;
+    // Moving or splitting the operands takes the place of products.
+    const double prepared = p_.parts > 1 ? 2 * (rows + vectors) : p_.more_rows ? rows : 0;
+    const double products = (rows + p_.more_rows) * vectors * p_.parts + prepared;
+    return std::max({products, loads, latency}) + not_hidden * loads;
   }
   // The vectors of b: 64 bytes a cycle from the first level, half of it from the second; from behind it a third, and
   // the first line of each row is not expected by any prefetcher.
@@ -69,7 +74,7 @@ register_tile choose_register_tile(const machine_model& m, const tile_problem& p
   double least = std::numeric_limits<double>::infinity();
   for (extent_t most = 1; most <= std::min<extent_t>(p.rows, 14); ++most) {
     const auto rows = static_cast<int>(tiles(p.rows, tiles(p.rows, most)));
-    for (int vectors = 1; fits(m, rows, vectors) && vectors <= 16; ++vectors) {
+    for (int vectors = 1; fits(m, p, rows, vectors) && vectors <= 16; ++vectors) {
       if (vectors > 1 && static_cast<extent_t>(vectors - 1) * p.lanes >= p.columns) break;
       const double cycles = costs.cycles(rows, vectors);
       if (cycles >= least) continue;

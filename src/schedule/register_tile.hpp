@@ -9,6 +9,8 @@ namespace tenon::scheduling {
 struct tile_problem {
   extent_t rows = 1, columns = 1, depth = 1;
   int lanes = 1;                 ///< elements of a vector
+  int parts = 1;                 ///< in which each operand is split before it is multiplied
+  int more_rows = 0;             ///< that are summed beside those of the tile
   std::int64_t row_stride = 0;   ///< bytes from one row of a to the next
   std::int64_t step_stride = 0;  ///< bytes from one step of b to the next; 0: it is packed
 };

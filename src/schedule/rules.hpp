@@ -19,16 +19,18 @@ struct machine_model {
   int vector_bits = 128;                                   ///< widest natural vector
   int registers = 16;                                      ///< vector registers
   bool fma = false;                                        ///< a product and a sum, rounded once
+  bool dot_bytes = false, dot_bf16 = false;                ///< dot products of 4 bytes, of 2 bf16
   int threads = 1;                                         ///< that a call will use
   std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10;  ///< data caches of one core
   bool winograd = true;  ///< whether convolutions may be made of transformed tiles, which round more
 };
 
-/// A constant operand that its kernel reads in panels, [panel][reduction...][width], made once when a callable is
-/// built. Panel n begins at column n * width, the last one at columns - width.
+/// A constant operand that its kernel reads in panels, [panel][reduction...][width][group], made once when a callable
+/// is built. Panel n begins at column n * width, the last one at columns - width. The last group is filled with zeros.
 struct constant_packing {
   std::size_t parameter = 0;  ///< of the kernel, that the packed constant is bound to
   int width = 0;
+  int group = 1;  ///< steps of the innermost loop of the reduction that lie side by side
   extent_t columns = 0, column_stride = 1, offset = 0;     ///< of the constant as it is; strides in elements
   std::vector<std::pair<extent_t, extent_t>> reduction{};  ///< extent, stride
   extent_t batches = 1, batch_stride = 0;                  ///< so many of them, one after the other

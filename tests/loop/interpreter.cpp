@@ -255,6 +255,7 @@ class interpreter {
         variables_[c.row] = i;
         variables_[c.column] = j;
         variables_[c.accumulator] = sum(c, extents);
+        if (c.mask && !value(c.mask)) continue;
         const std::int64_t v = value(c.value);
         write(c.buffer, offset(c.buffer, c.indices, "store"), v);
       }

@@ -49,8 +49,8 @@ parallel for i0 in [0, n0)
     summing i8 in [0, n1)
     a = a[i0 * 12 + i6, i8]
     b = packed[i8, i7]
-    prefetch 16
-    value(acc0: f32) = max(acc0 + `if`[i7], 0.0f)
+    prefetch = packed[i8 + 16, i7]
+    value(acc0: f32) = max(acc0 + `if`[i7], 0.0f) if 2 <= i6
 )";
 
 std::string parse_failure(const std::string& s) {

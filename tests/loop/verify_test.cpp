@@ -208,7 +208,8 @@ TEST_CASE("contractions") {
         "the accumulator i9 is a loop variable's name; fresh_accumulator makes one");
   CHECK(broken_tile("= acc0", "= acc0 + f32(i3)") == "i3 is used outside of what binds it, in the value");
   CHECK(broken_tile("= acc0", "= i32(acc0)") == "the value i32(acc0) is i32, not f32");
-  CHECK(broken_tile("  value", "  prefetch 2000\n  value") == "a prefetch 2000 steps ahead; 0 to 1024 are expected");
+  CHECK(broken_tile("  value", "  prefetch = c[i3]\n  value") == "what is prefetched is no load of b's buffer: c[i3]");
+  CHECK(broken_tile("  value", "  prefetch = a[i1, i2]\n  value") == "the prefetch depends on the row i1");
   CHECK(broken_tile("rows i1", "rows i3") == "i3 is bound twice");
   CHECK(
       broken("vectorized(4) for i0 in [0, 8)\n  contraction 2 x 8 into y[i1, i2]\n    rows i1\n"

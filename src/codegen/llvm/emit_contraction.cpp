@@ -1,7 +1,12 @@
 // The tile contraction: accumulators are SSA values from here to the end of every loop, B is loaded once a step, A
 // comes as broadcasts from few row pointers, masks touch loads and stores of the last columns only.
+//
+// Where the last axis of the reduction is a group of 4 bytes or 2 bf16 that lie side by side in A and, column by
+// column, in B, a step is one dot product of groups: A broadcasts a group, a vector of B holds one of each column.
 #include <bit>
+#include <optional>
 
+#include "codegen/llvm/dot_product.hpp"
 #include "codegen/llvm/emitter.hpp"
 
 namespace tenon::codegen {
@@ -31,6 +36,7 @@ class contraction_emitter {
     bool rows_affine = false;  ///< A: rows are `row_step` bytes apart; else one pointer a row
     value step = nullptr, row_step = nullptr, row_step_twice = nullptr;
     values pointers;
+    value ahead = nullptr;  ///< B: bytes from what a step reads to what it asks for
   };
   struct operand {
     expr_ref expression, load;
@@ -46,16 +52,18 @@ class contraction_emitter {
   addressing address_a(expr_ref axis);
   addressing address_b(expr_ref axis);
   value offset_at(const access&, std::initializer_list<std::pair<expr_ref, std::int64_t>>);
+  bool find_groups();
+  const ir::contraction::axis& inner_axis() const { return c_.reduction[axes_ - 1]; }
   value convert(value v, expr_ref from) { return e_.a_->cast(v, from->type, type_); }
   value row_value(int row, const addressing&, const values& pointers);
   values column_values(const addressing&, value pointer);
-  void ask_ahead(const addressing&, value pointer);
+  void ask_ahead(value pointer);
   value advanced(value p, value step, int times);
   void epilogue(const values& accumulators, const values& masks);
   template <class F>
   values carried(value begin, value end, std::int64_t step, bool known_to_run, values state, F body);
   value& at(values& all, int set, int row, int vector) const {
-    return all[static_cast<std::size_t>((set * c_.tile_rows + row) * vectors_ + vector)];
+    return all[static_cast<std::size_t>((set * rows_ + row) * vectors_ + vector)];
   }
 
   emitter& e_;
@@ -63,7 +71,9 @@ class contraction_emitter {
   const ir::contraction& c_;
   const dtype type_;
   const operand operand_a_, operand_b_;
-  int width_ = 0, vectors_ = 0, sets_ = 1, unroll_ = 1;
+  std::optional<dot_product> dot_;  // a step sums groups
+  std::size_t axes_ = 0;            // of the reduction that are loops: all but a group's
+  int width_ = 0, rows_ = 0, vectors_ = 0, sets_ = 1, unroll_ = 1;
   values masks_;
   emitter::lane_context lanes_;
 };
@@ -81,9 +91,30 @@ contraction_emitter::contraction_emitter(emitter& e, const ir::contraction& c)
       operand_a_(find_operand(c.a, "a")),
       operand_b_(find_operand(c.b, "b")) {
   const int natural = e.machine_.vector_bits / (8 * size_of(type_));
-  width_ = std::min(natural, std::max(2, static_cast<int>(std::bit_ceil(static_cast<unsigned>(c.tile_columns)))));
+  if (find_groups()) dot_.emplace(e.b_, e.machine_, operand_a_.load->type, operand_b_.load->type);
+  axes_ = c.reduction.size() - (dot_ ? 1 : 0);
+  // Instructions for groups take 128 bits and more.
+  const int least = dot_ ? 4 : 2;
+  width_ = std::min(natural, std::max(least, static_cast<int>(std::bit_ceil(static_cast<unsigned>(c.tile_columns)))));
+  rows_ = c.tile_rows + (dot_ && dot_->excess() ? 1 : 0);
   lanes_.variable = c.column;
   lanes_.width = width_;
+}
+
+/// Whether the last axis of the reduction is a group that a dot product sums.
+bool contraction_emitter::find_groups() {
+  if (c_.reduction.size() < 2) return false;
+  const auto& [group, extent] = c_.reduction.back();
+  const expr_ref step = c_.reduction[c_.reduction.size() - 2].variable;
+  const access a = operand_a_.where(), b = operand_b_.where();
+  const dtype type_a = operand_a_.load->type, type_b = operand_b_.load->type;
+  const int size = dot_product::group(type_a, type_b, type_);
+  if (!size || !extent->is_constant(size)) return false;
+  if (operand_a_.expression->operands[0] != operand_a_.load || operand_b_.expression->operands[0] != operand_b_.load)
+    return false;
+  const expr_ref row_step[] = {c_.row, step}, column_step[] = {c_.column, step};
+  return operand_a_.load->mask()->is_true() && operand_b_.load->mask()->is_true() && e_.step(a, group) == 1 &&
+         e_.step(b, group) == 1 && e_.step(b, c_.column) == size && e_.affine(a, row_step) && e_.affine(b, column_step);
 }
 
 contraction_emitter::operand contraction_emitter::find_operand(expr_ref x, const char* which) const {
@@ -144,18 +175,26 @@ void contraction_emitter::tile(int vectors, values masks, int unroll) {
   // Few chains wait for their own latency: the sum is split over several sets, by the tile's size alone (so that tail
   // and full columns round alike).
   const int chains = c_.tile_rows * ((c_.tile_columns + width_ - 1) / width_);
-  const bool deep = !c_.reduction.empty() &&
-                    !(c_.reduction.back().extent->is(expr_kind::constant) && c_.reduction.back().extent->payload < 16);
+  const bool deep = axes_ && !(inner_axis().extent->is(expr_kind::constant) && inner_axis().extent->payload < 16);
   sets_ = !deep || chains >= chains_wanted ? 1 : 2 * chains >= chains_wanted ? 2 : 4;
   // Which step adds to which set depends on the unrolling: one and the same for full and for masked columns.
   if (sets_ > 1) unroll_ = 4;
-  const values zero(static_cast<std::size_t>(sets_ * c_.tile_rows * vectors_), e_.a_->constant(type_, 0, width_));
-  values sums = reduce(0, zero);
+  const values zero(static_cast<std::size_t>(sets_ * rows_ * vectors_), e_.a_->constant(type_, 0, width_));
+  values sums;
+  if (dot_) {
+    emitter::binding first(e_, c_.reduction.back().variable, e_.index_number(0));
+    sums = reduce(0, zero);
+  } else {
+    sums = reduce(0, zero);
+  }
   for (int n = sets_; n > 1; n /= 2)
     for (int s = 0; s < n / 2; ++s)
-      for (int i = 0; i < c_.tile_rows; ++i)
+      for (int i = 0; i < rows_; ++i)
         for (int j = 0; j < vectors_; ++j)
           at(sums, s, i, j) = e_.a_->combine(ir::reducer::sum, type_, at(sums, 2 * s, i, j), at(sums, 2 * s + 1, i, j));
+  for (int i = 0; i < c_.tile_rows && rows_ > c_.tile_rows; ++i)
+    for (int j = 0; j < vectors_; ++j)
+      at(sums, 0, i, j) = b_.CreateSub(at(sums, 0, i, j), at(sums, 0, c_.tile_rows, j));
   epilogue(sums, masks_);
 }
 
@@ -202,11 +241,11 @@ contraction_emitter::values contraction_emitter::carried(value begin, value end,
 }
 
 contraction_emitter::values contraction_emitter::reduce(std::size_t level, values accumulators) {
-  if (c_.reduction.empty()) {
+  if (axes_ == 0) {
     const addressing none;
     return one_step(accumulators, 0, nullptr, none, {}, none, nullptr);
   }
-  if (level + 1 == c_.reduction.size()) return innermost(std::move(accumulators));
+  if (level + 1 == axes_) return innermost(std::move(accumulators));
   const auto& axis = c_.reduction[level];
   value extent;
   {
@@ -269,7 +308,8 @@ contraction_emitter::addressing contraction_emitter::address_b(expr_ref axis) {
   addressing r;
   const access b = operand_b_.where();
   const expr_ref both[] = {c_.column, axis};
-  if (!operand_b_.load->mask()->is_true() || e_.step(b, c_.column) != 1 || !e_.affine(b, both)) return r;
+  if (!operand_b_.load->mask()->is_true() || e_.step(b, c_.column) != (dot_ ? dot_->size() : 1) || !e_.affine(b, both))
+    return r;
   r.stepped = true;
   const std::int64_t size = size_of(operand_b_.load->type);
   r.pointers.push_back(e_.pointer(b.buffer, offset_at(b, {{c_.column, 0}, {axis, 0}})));
@@ -280,6 +320,11 @@ contraction_emitter::addressing contraction_emitter::address_b(expr_ref axis) {
         b_.CreateNSWSub(offset_at(b, {{c_.column, 0}, {axis, 1}}), offset_at(b, {{c_.column, 0}, {axis, 0}}));
     r.step = b_.CreateNSWMul(elements, e_.index_number(size));
   }
+  if (c_.prefetch) {
+    const access later{c_.prefetch->payload, c_.prefetch->indices()};
+    value from = offset_at(b, {{c_.column, 0}, {axis, 0}}), to = offset_at(later, {{c_.column, 0}, {axis, 0}});
+    r.ahead = b_.CreateNSWMul(b_.CreateNSWSub(to, from), e_.index_number(size));
+  }
   return r;
 }
 
@@ -289,7 +334,7 @@ contraction_emitter::value contraction_emitter::advanced(value p, value step, in
 }
 
 contraction_emitter::values contraction_emitter::innermost(values accumulators) {
-  const auto& axis = c_.reduction.back();
+  const auto& axis = inner_axis();
   value extent;
   {
     emitter::statement s(e_);
@@ -359,6 +404,7 @@ contraction_emitter::value contraction_emitter::row_value(int row, const address
     const int k = row % rows_per_pointer;
     if (k) p = b_.CreateInBoundsGEP(b_.getInt8Ty(), p, k == 1 ? a.row_step : a.row_step_twice);
   }
+  if (dot_) return e_.read_group(operand_a_.load->payload, p, nullptr, 0);
   value v = e_.read_scalar(operand_a_.load->payload, p, nullptr);
   std::vector<expr_ref> casts;
   for (expr_ref x = operand_a_.expression; x != operand_a_.load; x = x->operands[0]) casts.push_back(x);
@@ -381,8 +427,12 @@ contraction_emitter::values contraction_emitter::column_values(const addressing&
       e_.lanes_ = nullptr;
       continue;
     }
-    value q =
-        b_.CreateConstInBoundsGEP1_64(e_.a_->memory_type(operand_b_.load->type), p, static_cast<std::uint64_t>(column));
+    value q = b_.CreateConstInBoundsGEP1_64(e_.a_->memory_type(operand_b_.load->type), p,
+                                            static_cast<std::uint64_t>(column * (dot_ ? dot_->size() : 1)));
+    if (dot_) {
+      r.push_back(e_.read_group(operand_b_.load->payload, q, mask, width_));
+      continue;
+    }
     value v = e_.read_contiguous(operand_b_.load->payload, q, mask, width_);
     std::vector<expr_ref> casts;
     for (expr_ref x = operand_b_.expression; x != operand_b_.load; x = x->operands[0]) casts.push_back(x);
@@ -392,10 +442,9 @@ contraction_emitter::values contraction_emitter::column_values(const addressing&
   return r;
 }
 
-/// The lines of b that a later step reads. Its address may lie behind the end: prefetches do not fault.
-void contraction_emitter::ask_ahead(const addressing& b, value p) {
+/// The lines of b from `ahead` on. They may lie behind the end: prefetches do not fault.
+void contraction_emitter::ask_ahead(value ahead) {
   constexpr std::int64_t line = 64;
-  value ahead = b_.CreateGEP(b_.getInt8Ty(), p, b_.CreateMul(b.step, e_.index_number(c_.prefetch)));
   const std::int64_t bytes = static_cast<std::int64_t>(vectors_) * width_ * size_of(operand_b_.load->type);
   for (std::int64_t at = 0; at < bytes; at += line)
     b_.CreateIntrinsic(
@@ -407,8 +456,19 @@ contraction_emitter::values contraction_emitter::one_step(const values& accumula
                                                           const addressing& a, const values& pa, const addressing& b,
                                                           value pb) {
   values next = accumulators;
-  if (c_.prefetch && b.stepped) ask_ahead(b, pb);
+  if (b.ahead) ask_ahead(b_.CreateGEP(b_.getInt8Ty(), pb, b.ahead));
   const values columns = column_values(b, pb);
+  if (dot_) {
+    std::vector<dot_product::operand> in_b;
+    for (value v : columns) in_b.push_back(dot_->prepare_b(v));
+    for (int i = 0; i < rows_; ++i) {
+      const dot_product::operand x = i < c_.tile_rows ? dot_->prepare_a(e_.a_->splat(row_value(i, a, pa), width_))
+                                                      : dot_product::operand{dot_->excess_of(width_)};
+      for (int j = 0; j < vectors_; ++j)
+        at(next, set, i, j) = dot_->step(x, in_b[static_cast<std::size_t>(j)], at(next, set, i, j));
+    }
+    return next;
+  }
   for (int i = 0; i < c_.tile_rows; ++i) {
     value x = e_.a_->splat(row_value(i, a, pa), width_);
     for (int j = 0; j < vectors_; ++j)
@@ -430,7 +490,7 @@ void contraction_emitter::epilogue(const values& sums, const values& masks) {
       emitter::binding row(e_, c_.row, e_.index_number(i));
       emitter::binding sum(e_, c_.accumulator, at(all, 0, i, j), true);
       lanes_.varying.clear();
-      e_.store_vector({c_.buffer, c_.indices}, e_.vector(c_.value), nullptr);
+      e_.store_vector({c_.buffer, c_.indices}, e_.vector(c_.value), c_.mask);
     }
     e_.lanes_ = nullptr;
   }

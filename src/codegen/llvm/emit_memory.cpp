@@ -217,6 +217,25 @@ emitter::value emitter::read_contiguous(std::int64_t buffer, value p, value mask
   }
   return v;
 }
+/// As many times 32 bits of smaller elements; `lanes` 0: once.
+emitter::value emitter::read_group(std::int64_t buffer, value p, value mask, int lanes) {
+  llvm::Type* word = b_.getInt32Ty();
+  const llvm::Align align(1);
+  const auto tagged = [&](llvm::Instruction* load) {
+    tag(load, buffer);
+    return load;
+  };
+  if (lanes == 0) return tagged(b_.CreateAlignedLoad(word, p, align));
+  llvm::Type* t = llvm::FixedVectorType::get(word, static_cast<unsigned>(lanes));
+  if (!mask) return tagged(b_.CreateAlignedLoad(t, p, align));
+  if (masked_memory(i32)) return tagged(b_.CreateMaskedLoad(t, p, align, mask, llvm::Constant::getNullValue(t)));
+  value v = llvm::PoisonValue::get(t);
+  for (int i = 0; i < lanes; ++i) {
+    value q = b_.CreateSelect(lane(mask, i), b_.CreateInBoundsGEP(word, p, index_number(i)), safe_to_read());
+    v = b_.CreateInsertElement(v, tagged(b_.CreateAlignedLoad(word, q, align)), static_cast<std::uint64_t>(i));
+  }
+  return v;
+}
 void emitter::write_contiguous(std::int64_t buffer, value p, value v, value mask) {
   const dtype d = kernel_.buffers[static_cast<std::size_t>(buffer)].type;
   const llvm::Align align(static_cast<unsigned>(size_of(d)));

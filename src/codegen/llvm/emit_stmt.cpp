@@ -88,6 +88,7 @@ void emitter::emit(const ir::loop& x) {
     if (!x.begin->is(expr_kind::constant) || !x.end->is(expr_kind::constant))
       fail(fmt::format("an unrolled loop over [{}, {}), which are no constants", ir::to_string(x.begin),
                        ir::to_string(x.end)));
+    if (interleaved_store(x)) return;
     const auto loads = transposed_loads(x);
     for (std::int64_t i = x.begin->payload; i < x.end->payload; ++i) {
       region r(*this);

@@ -1,5 +1,5 @@
 // Transposed loads: what an unrolled loop inside a vectorized one reads along another axis than its lanes run, as
-// vectors along that axis, transposed in registers.
+// vectors along that axis, transposed in registers. Interleaved stores: what it writes along itself between the lanes.
 #include <bit>
 
 #include "codegen/llvm/emitter.hpp"
@@ -118,6 +118,39 @@ std::vector<std::pair<expr_ref, std::vector<emitter::value>>> emitter::transpose
     all.emplace_back(e, load_transposed(e, x.variable, static_cast<int>(count)));
   }
   return all;
+}
+
+/// The store of an unrolled loop whose trips lie side by side in each lane, all trips at once: to[.., lane, trip].
+bool emitter::interleaved_store(const ir::loop& x) {
+  const auto* s = std::get_if<ir::store>(&x.body->v);
+  if (!lanes_ || !s || !x.begin->is_constant(0) || !s->mask->is_true()) return false;
+  const std::int64_t count = x.end->payload;
+  const access to{s->buffer, s->indices};
+  const dtype d = type_of(to);
+  if ((count != 2 && count != 4) || lanes() * count > 64 || (lanes_->mask && !masked_memory(d))) return false;
+  if (buffers_[static_cast<std::size_t>(s->buffer)].lanes || reads_written(s->value) ||
+      step(to, lanes_->variable) != count || step(to, x.variable) != 1)
+    return false;
+  // Of two vectors the lanes in turn.
+  const auto zip = [&](value a, value b) {
+    llvm::SmallVector<int, 64> order;
+    for (int n = arithmetic::lanes_of(a), i = 0; i < n; ++i) order.append({i, n + i});
+    return b_.CreateShuffleVector(a, b, order);
+  };
+  std::vector<value> trips;
+  value first = nullptr;
+  for (std::int64_t i = 0; i < count; ++i) {
+    region r(*this);
+    statement scope(*this);
+    binding at(*this, x.variable, index_number(i));
+    if (i == 0) first = pointer(s->buffer, offset(to));
+    trips.push_back(vector(s->value));
+  }
+  value all = count == 2 ? zip(trips[0], trips[1]) : zip(zip(trips[0], trips[2]), zip(trips[1], trips[3]));
+  value mask = lanes_->mask;
+  for (std::int64_t n = count; mask && n > 1; n /= 2) mask = zip(mask, mask);
+  write_contiguous(s->buffer, first, all, mask);
+  return true;
 }
 
 }  // namespace tenon::codegen

@@ -107,6 +107,7 @@ class emitter {
   value read_scalar(std::int64_t buffer, value pointer, value mask);
   void write_scalar(std::int64_t buffer, value pointer, value v, value mask);
   value read_contiguous(std::int64_t buffer, value pointer, value mask, int lanes);
+  value read_group(std::int64_t buffer, value pointer, value mask, int lanes);
   void write_contiguous(std::int64_t buffer, value pointer, value v, value mask);
   value reversed(value v);
   value read_strided(std::int64_t buffer, value pointer, value mask, int width, int stride);
@@ -143,7 +144,8 @@ class emitter {
   int natural_width(const ir::loop&) const;
   int unrolled_sets(const ir::loop&, const std::unordered_map<std::int64_t, partial>&) const;
 
-  // emit_transpose.cpp: what an unrolled loop inside a vectorized one reads along itself
+  // emit_transpose.cpp: what an unrolled loop inside a vectorized one reads or writes along itself
+  bool interleaved_store(const ir::loop&);
   std::vector<value> transposed(std::vector<value> rows, int element_bytes);
   value row_mask(ir::expr_ref mask, value at, ir::expr_ref across, value first, int count);
   std::vector<value> load_transposed(ir::expr_ref load, ir::expr_ref across, int count);

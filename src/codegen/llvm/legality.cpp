@@ -26,7 +26,7 @@ std::string text_of(const Instruction& i) {
 
 bool legal_element(const Type* t) {
   if (const auto* i = dyn_cast<IntegerType>(t)) return i->getBitWidth() <= 64;
-  return t->isFloatTy() || t->isDoubleTy() || t->isHalfTy() || t->isPointerTy();
+  return t->isFloatTy() || t->isDoubleTy() || t->isHalfTy() || t->isBFloatTy() || t->isPointerTy();
 }
 bool legal_type(const Type* t, const machine& m) {
   if (t->isVoidTy() || t->isLabelTy() || t->isMetadataTy()) return true;
@@ -81,6 +81,20 @@ bool legal_intrinsic(Intrinsic::ID id, const machine& m) {
     case Intrinsic::masked_load:
     case Intrinsic::masked_store:
       return m.vector_bits >= 256;
+    case Intrinsic::x86_sse2_pmadd_wd:
+      return true;
+    case Intrinsic::x86_avx2_pmadd_wd:
+      return m.vector_bits >= 256;
+    case Intrinsic::x86_avx512_pmaddw_d_512:
+      return m.vector_bits >= 512;
+    case Intrinsic::x86_avx512_vpdpbusd_128:
+    case Intrinsic::x86_avx512_vpdpbusd_256:
+    case Intrinsic::x86_avx512_vpdpbusd_512:
+      return m.features.find("+avx512vnni") != std::string::npos;
+    case Intrinsic::x86_avx512bf16_dpbf16ps_128:
+    case Intrinsic::x86_avx512bf16_dpbf16ps_256:
+    case Intrinsic::x86_avx512bf16_dpbf16ps_512:
+      return m.features.find("+avx512bf16") != std::string::npos;
     default:
       return false;
   }
