@@ -74,7 +74,8 @@ span_of regions::span(const nest::value& v, std::size_t d, const std::vector<con
 // factor * (the loop's index, those outside left out), in terms of the loops inside that are there.
 bool regions::add(int id, std::int64_t factor, nest::index& to) const {
   const nest::loop& l = n_.at(id);
-  if (width(id) == 0) return true;
+  // A loop of one trip counts, too: a tile contraction looks for its column.
+  if (l.replaced.empty() && !inside(id)) return true;
   if (l.replaced.empty()) {
     const auto at = std::ranges::find(to.terms, id, &std::pair<int, std::int64_t>::first);
     if (at == to.terms.end())
@@ -84,7 +85,7 @@ bool regions::add(int id, std::int64_t factor, nest::index& to) const {
     return true;
   }
   for (const nest::relation& x : n_.relations) {
-    if (x.what == kind::fuse && (x.outer == id || x.inner == id)) return false;
+    if (x.what == kind::fuse && (x.outer == id || x.inner == id)) return width(id) == 0;
     if (x.what == kind::fuse || x.whole != id) continue;
     if (x.what == kind::shift && width(x.outer) > 0) return false;
     return add(x.outer, factor * x.factor, to) && add(x.inner, factor, to);
