@@ -370,7 +370,11 @@ class builder {
     t.indices = {a_.sub(panel, panel_begin_), point, a_.add(a_.mul(row, a_.index(panels_.width)), t.column)};
     t.value = t.accumulator;
     // Those of all points lie one after the other.
-    t.prefetch = packed_steps_ahead(m_, panels_, channels_ * w_->points() * w_->points(), size_of(p_.sum->type));
+    if (const int steps =
+            packed_steps_ahead(m_, panels_, channels_ * w_->points() * w_->points(), size_of(p_.sum->type))) {
+      const expr_ref ahead[] = {point, panel, a_.add(r, a_.index(steps)), t.column};
+      t.prefetch = a_.load(p_.sum->type, weights_, ahead);
+    }
     const expr_ref row_tiles = a_.div(a_.add(per_block, a_.index(height_ - 1)), a_.index(height_));
     stmt_ref s = make_stmt(std::move(t));
     s = make_stmt(loop{panel, panel_begin_, panel_end_, loop_kind::serial, 1, s});
