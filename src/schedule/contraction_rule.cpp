@@ -239,7 +239,7 @@ class builder {
   // few, the same step of a later panel.
   std::pair<expr_ref, expr_ref> ahead(expr_ref panel, expr_ref step) {
     constexpr extent_t cycles_to_l3 = 400;
-    const extent_t products = extent_t{height_} * panels_.width / lanes_;
+    const extent_t products = std::max<extent_t>(1, extent_t{height_} * panels_.width / lanes_);
     const extent_t steps = std::clamp<extent_t>(cycles_to_l3 / products, 4, 32);
     if (in_parts()) return {a_.add(panel, a_.index(ceil_div(steps, steps_per_part_))), step};
     return {panel, a_.add(step, a_.index(steps))};
@@ -264,7 +264,7 @@ class builder {
     if (in_place && rows_ <= 2 && beyond_l2()) return even_parts(8, 4);
     extent_t most = m_.l1_bytes / 2 / size_of(p_.a.load->type) / height_;
     if (in_place && beyond_l2()) most = std::min(most, steps_in_l2(m_, step_stride()) / 2);
-    most = std::max<extent_t>(most / (depth_ / std::max<extent_t>(steps_, 1)), 64);
+    most = std::max<extent_t>(most / std::max<extent_t>(1, depth_ / std::max<extent_t>(steps_, 1)), 64);
     return even_parts(most, 16);
   }
   // At most `most` steps, rounded up to a multiple; a little more than that is one part.
