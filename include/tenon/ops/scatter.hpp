@@ -194,7 +194,8 @@ struct scatter_nd_op : scattering_op {
           x.push_back(p.to_index(d));
           const auto given = p.load_index(1, x), n = p.extent(0, d);
           to.push_back(p.select(given < zero, given + n, given));
-          inside = inside & (to[d] >= zero) & (to[d] < n);
+          const auto at_d = to[d];
+          inside = inside & (at_d >= zero) & (at_d < n);
         }
         p.branch(inside, [&] { place(p, at.mode, joined(to), joined(row)); });
       });
@@ -257,7 +258,8 @@ struct gather_nd_op : indexed_op {
         which.push_back(c.to_index(d - at.batch));
         const auto given = c.load_index(1, which), n = c.extent(0, d);
         x.push_back(c.select(given < zero, given + n, given));
-        inside = inside & (x[d] >= zero) & (x[d] < n);
+        const auto at_d = x[d];
+        inside = inside & (at_d >= zero) & (at_d < n);
       } else {
         x.push_back(i[lead + d - at.batch - k]);
       }
