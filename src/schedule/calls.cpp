@@ -196,9 +196,10 @@ class reader {
       if (!mentions(result_[d], l->variable)) continue;
       const affine_form f = affine(a_, result_[d], std::span(&l->variable, 1));
       const bool number = f.ok && f.coefficients[0]->is(expr_kind::constant);
-      parts.emplace_back(number ? f.coefficients[0]->payload : 0, l);
+      const std::int64_t factor = number ? f.coefficients[0]->payload : 0;
+      const auto by_factor = &std::pair<std::int64_t, const loop*>::first;
+      parts.emplace(std::ranges::upper_bound(parts, factor, std::greater<>{}, by_factor), factor, l);
     }
-    std::ranges::stable_sort(parts, std::greater<>{}, &std::pair<std::int64_t, const loop*>::first);
     std::string name = axis(d);
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const auto& [factor, l] = parts[i];
