@@ -100,7 +100,7 @@ class attribute_filler {
           }
       f.push_back(chance(random_, 30) ? dyn : left);
     } else {
-      for (int d = below(random_, 2); d > 0; --d) f.push_back(1 + below(random_, 3));
+      for (int d = below(random_, 2); d > 0 && x_.rank < dims::max_rank; --d) f.push_back(1 + below(random_, 3));
       for (const extent_t e : x_) f.push_back(e == 1 ? 1 + below(random_, 4) : e);
     }
     if (f.rank > 5) f = x_;
