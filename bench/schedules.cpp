@@ -76,7 +76,7 @@ void matmul_512(const bench::arguments& words) {
     auto [jo, ji] = s.split(j, 48, tail::guard);
     s.reorder(jo, io, k, ii, ji);
     s.parallel(jo);
-    const auto panel = s.pack("x0", jo, 1, 48);
+    const auto panel = s.pack("x1", jo, 1, 48);
     s.vectorize(panel[2], 16);
     s.tensorize(ii, ji);
   });
@@ -87,7 +87,7 @@ void matmul_512(const bench::arguments& words) {
     s.reorder(io, jo, k, ii, ji);
     s.partition(io);
     s.parallel(io);
-    s.prefetch("x0", jo, 1);
+    s.prefetch("x1", jo, 1);
     s.tensorize(ii, ji);
   });
   all.run(words, "matmul", 2.0 * n * n * n);

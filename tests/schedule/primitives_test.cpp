@@ -82,7 +82,7 @@ matmul(x0 f32[512,512], x1 f32[512,512]) -> y f32[512,512]
       for i2 in [0, 512)
         unrolled for i0.i in [0, 12)  // i0 = i0.o * 12 + i0.i where < 512
           vectorized(16) for i1.i in [0, 32)  // i1 = i1.o * 32 + i1.i
-            acc0 sum= x1[i0, i2] * x0[i2, i1]
+            acc0 sum= x0[i0, i2] * x1[i2, i1]
       unrolled for i0.i in [0, 12)  // i0 = i0.o * 12 + i0.i where < 512
         vectorized(16) for i1.i in [0, 32)  // i1 = i1.o * 32 + i1.i
           y[i0, i1] = acc0
@@ -143,7 +143,7 @@ matmul_relu(x0 f32[9,9], x1 f32[9,9]) -> y f32[9,9]
     for i1 in [0, 9)
       acc0 = start of sum
       for i2 in [0, 9)
-        acc0 sum= x1[i0, i2] * x0[i2, i1]
+        acc0 sum= x0[i0, i2] * x1[i2, i1]
       y[i0, i1] = max(acc0, 0.0f))"));
   CHECK(refused([&] { s.reorder(first[0], second[1]); }) ==
         "reorder: loops of two kernels, 0 and 1, of: matmul_exp, matmul_relu");
@@ -213,23 +213,23 @@ TEST_CASE("fuse: neighbours of one kind") {
   schedule s = mm.schedule({{6, 5}, {5, 7}});
   const auto [i, j, k] = s.loops<3>("matmul");
   const std::string nest = R"(
-matmul(x0 f32[5,7], x1 f32[6,5]) -> y f32[6,7]
+matmul(x0 f32[6,5], x1 f32[5,7]) -> y f32[6,7]
   for i0 in [0, 6)
     for i1 in [0, 7)
       acc0 = start of sum
       for i2 in [0, 5)  <-- here
-        acc0 sum= x1[i0, i2] * x0[i2, i1]
+        acc0 sum= x0[i0, i2] * x1[i2, i1]
       y[i0, i1] = acc0)";
   CHECK(refused([&, j = j, k = k] { s.fuse(j, k); }) ==
         "fuse(i1, i2): one of i1 and i2 is a loop of a reduction, the other one of the result" + nest);
   CHECK(refused([&, i = i, j = j] { s.fuse(j, i); }).starts_with("fuse(i1, i0): i0 is not directly inside of i1\n"));
   const loop_handle ij = s.fuse(i, j);
   CHECK(to_string(s) + "\n" == text_of(R"(
-matmul(x0 f32[5,7], x1 f32[6,5]) -> y f32[6,7]
+matmul(x0 f32[6,5], x1 f32[5,7]) -> y f32[6,7]
   for i0_i1 in [0, 42)  // i0 = i0_i1 / 7, i1 = i0_i1 % 7
     acc0 = start of sum
     for i2 in [0, 5)
-      acc0 sum= x1[i0, i2] * x0[i2, i1]
+      acc0 sum= x0[i0, i2] * x1[i2, i1]
     y[i0, i1] = acc0
 )"));
   s.split(ij, 5);
@@ -251,14 +251,14 @@ TEST_CASE("reorder: accumulators for what is inside of a reduction") {
   const auto [i, j, k] = s.loops<3>("matmul");
   s.reorder(k, j);
   CHECK(to_string(s) + "\n" == text_of(R"(
-matmul(x0 f32[5,7], x1 f32[6,5]) -> y f32[6,7]
+matmul(x0 f32[6,5], x1 f32[5,7]) -> y f32[6,7]
   for i0 in [0, 6)
     acc0[i1 < 7]
     for i1 in [0, 7)
       acc0 = start of sum
     for i2 in [0, 5)
       for i1 in [0, 7)
-        acc0 sum= x1[i0, i2] * x0[i2, i1]
+        acc0 sum= x0[i0, i2] * x1[i2, i1]
     for i1 in [0, 7)
       y[i0, i1] = acc0
 )"));
@@ -335,12 +335,12 @@ TEST_CASE("vectorize: results and reductions, one loop deep") {
   const auto [i, j, k] = s.loops<3>("matmul");
   s.vectorize(j, 8);
   const std::string nest = R"(
-matmul(x0 f32[37,21], x1 f32[6,37]) -> y f32[6,21]
+matmul(x0 f32[6,37], x1 f32[37,21]) -> y f32[6,21]
   for i0 in [0, 6)
     vectorized(8) for i1 in [0, 21)
       acc0 = start of sum
       for i2 in [0, 37)  <-- here
-        acc0 sum= x1[i0, i2] * x0[i2, i1]
+        acc0 sum= x0[i0, i2] * x1[i2, i1]
       y[i0, i1] = acc0)";
   CHECK(refused([&, k = k] { s.vectorize(k, 8); }) ==
         "vectorize(i2, 8): i1 and, inside of it, i2 would both be vectorized" + nest);
@@ -365,12 +365,12 @@ TEST_CASE("unroll: a bounded number of copies") {
   s.unroll(k);
   CHECK(refused([&, j = j] { s.unroll(j); }) == text_of(R"(
 unroll(i1): there would be 2000 copies of the innermost statement; 256 are allowed
-matmul(x0 f32[40,50], x1 f32[6,40]) -> y f32[6,50]
+matmul(x0 f32[6,40], x1 f32[40,50]) -> y f32[6,50]
   for i0 in [0, 6)
     for i1 in [0, 50)  <-- here
       acc0 = start of sum
       unrolled for i2 in [0, 40)
-        acc0 sum= x1[i0, i2] * x0[i2, i1]
+        acc0 sum= x0[i0, i2] * x1[i2, i1]
       y[i0, i1] = acc0)"));
   s.unroll(i);
   check_same(plain_product(a, b), s.compile()(a, b));
@@ -382,14 +382,14 @@ TEST_CASE("parallel: the outermost loop of the result") {
   const auto [i, j, k] = s.loops<3>("matmul");
   const auto nest = [](int marked) {
     std::string t = R"(
-matmul(x0 f32[5,7], x1 f32[6,5]) -> y f32[6,7]
+matmul(x0 f32[6,5], x1 f32[5,7]) -> y f32[6,7]
 )";
     const auto line = [&](int l, const char* text) { t += std::string(text) + (l == marked ? "  <-- here\n" : "\n"); };
     line(0, "  for i0 in [0, 6)");
     line(1, "    for i1 in [0, 7)");
     line(-1, "      acc0 = start of sum");
     line(2, "      for i2 in [0, 5)");
-    return t + "        acc0 sum= x1[i0, i2] * x0[i2, i1]\n      y[i0, i1] = acc0";
+    return t + "        acc0 sum= x0[i0, i2] * x1[i2, i1]\n      y[i0, i1] = acc0";
   };
   CHECK(refused([&, j = j] { s.parallel(j); }) ==
         "parallel(i1): the parallel loop i1 is not the outermost one" + nest(1));
@@ -444,7 +444,7 @@ TEST_CASE("extents: stated by the types, or given, and they fit") {
   const array<f32> a = whole_numbers({7, 8}, 1), b = whole_numbers({8, 7}, 2);
   CHECK(refused([&] {
           (void)mine(a, b);
-        }).starts_with("split(i0, 3, exact): the extent 7 of i0 is no multiple of 3\nmatmul(x0 f32[8,7]"));
+        }).starts_with("split(i0, 3, exact): the extent 7 of i0 is no multiple of 3\nmatmul(x0 f32[7,8]"));
   check_same(plain_product(whole_numbers({6, 8}, 1), whole_numbers({8, 6}, 2)),
              mine(whole_numbers({6, 8}, 1), whole_numbers({8, 6}, 2)));
   CHECK_THROWS_AS((void)mine(a, a), shape_error);
@@ -577,22 +577,22 @@ TEST_CASE("a product packed and tensorized by hand") {
   CHECK(refused([&, i = ii, k = k] {
           s.tensorize(i, k);
         }).starts_with("tensorize(i0.i, i2): i2 is no loop of the result"));
-  const auto panel = s.pack("x0", jo, 1, 32);
+  const auto panel = s.pack("x1", jo, 1, 32);
   CHECK(panel.size() == 3);
   s.vectorize(panel[2], 16);
   s.tensorize(ii, ji);
   CHECK(to_string(s) + "\n" == text_of(R"(
-matmul(x0 f32[29,75], x1 f32[37,29]) -> y f32[37,75]
+matmul(x0 f32[37,29], x1 f32[29,75]) -> y f32[37,75]
   parallel for i1.o in [0, 3)
-    x0.p[29, 32]
-    for x0.p1 in [0, 1)
-      for x0.c0 in [0, 29)
-        vectorized(16) for x0.w1 in [0, 32)
-          x0.p[x0.c0, x0.p1 * 32 + x0.w1] = x0[x0.c0, i1.o * 32 + x0.p1 * 32 + x0.w1]
+    x1.p[29, 32]
+    for x1.p1 in [0, 1)
+      for x1.c0 in [0, 29)
+        vectorized(16) for x1.w1 in [0, 32)
+          x1.p[x1.c0, x1.p1 * 32 + x1.w1] = x1[x1.c0, i1.o * 32 + x1.p1 * 32 + x1.w1]
     for i0.o in [0, 7)
       tile i0.i < 6, i1.i < 32
         for i2 in [0, 29)
-          acc0 sum= x1[i0, i2] * x0.p[i2, i1]
+          acc0 sum= x0[i0, i2] * x1.p[i2, i1]
         y[i0, i1] = acc0
 )"));
   CHECK(refused([&, k = k] { s.unroll(k); }).starts_with("unroll(i2): i2 of the tile contraction i0.i x i1.i"));

@@ -234,7 +234,8 @@ struct conv_transpose_op {
         x.push_back(above / stride);
         w.push_back(r[d + 1]);
       }
-      return c.load_wide_if(inside, 0, x) * c.load_wide(1, w);
+      const auto v = c.load_wide_if(inside, 0, x);
+      return v * c.load_wide(1, w);
     });
   }
 };

@@ -68,7 +68,8 @@ struct matmul_op {
       x.push_back(k[0]);
       y.push_back(k[0]);
       if (rb > 1) y.push_back(i[lead + (ra > 1)]);
-      return c.load_wide(0, x) * c.load_wide(1, y);
+      const auto left = c.load_wide(0, x);  // in this order with every compiler: operands are named by their first use
+      return left * c.load_wide(1, y);
     });
   }
 };
