@@ -23,7 +23,10 @@ std::vector<double> product_over(const std::vector<double>& points, std::size_t 
 winograd::winograd(int m, int r) : outputs(m), taps(r) {
   const auto n = static_cast<std::size_t>(points());
   std::vector<double> at{0};
-  while (at.size() + 1 < n) at.push_back(at.size() % 2 ? static_cast<double>(at.size() / 2 + 1) : -at.back());
+  while (at.size() + 1 < n) {
+    const std::size_t next = at.size() / 2 + 1;
+    at.push_back(at.size() % 2 ? static_cast<double>(next) : -at.back());
+  }
   input.assign(n, std::vector<double>(n, 0));
   kernel.assign(n, std::vector<double>(static_cast<std::size_t>(r), 0));
   output.assign(static_cast<std::size_t>(m), std::vector<double>(n, 0));
