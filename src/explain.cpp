@@ -56,8 +56,12 @@ std::string kernels_text(const compiled_graph& g) {
   std::string s;
   for (std::size_t i = 0; i < g.report.kernels.size(); ++i) {
     const kernel_report& k = g.report.kernels[i];
-    s += fmt::format("\n{}. {}: reads {} bytes, writes {} bytes, {} parallel trips, predicted {:.1f} us\n", i + 1,
-                     k.name, k.bytes_read, k.bytes_written, k.extent, static_cast<double>(k.nanoseconds) / 1e3);
+    s += fmt::format(
+        "\n{}. {}: reads {} bytes, writes {} bytes ({} to the workspace), {} parallel trips, predicted {:.1f} us\n",
+        i + 1, k.name, k.bytes_read, k.bytes_written, k.bytes_to_workspace, k.extent,
+        static_cast<double>(k.nanoseconds) / 1e3);
+    if (!k.fusion.empty()) s += "fusion:\n";
+    for (const std::string& f : k.fusion) s += "  " + f + "\n";
     s += calls_text(k) + bound_of(k) + "\n" + k.loops;
   }
   return s;

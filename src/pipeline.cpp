@@ -41,6 +41,7 @@ constexpr listed_pass graph_passes[] = {
     {"mixed_precision", 0, mixed_precision},  // on request: the option of its name
     {"fast_math", 4, fast_math},
     {"canonicalize", 1, canonicalize},
+    {"move_views", 1, move_views},
     {"fold_constants", 2, fold_constants},
     {"fold_scale", 3, fold_scale},
     {"combine_parallel", 4, combine_parallel},
@@ -93,7 +94,7 @@ class builder {
 
   /// Every kernel's computation, its parameters forgotten.
   std::vector<computation> lower_all() {
-    prepare_groups();
+    prepare_groups(true);
     std::vector<computation> all;
     for (const group& g : fusion_.groups) {
       if (is_empty(*g.root)) continue;
@@ -127,11 +128,14 @@ class builder {
   }
 
  private:
-  void prepare_groups() {
+  void prepare_groups(bool for_schedules = false) {
     {
       const timed t(times_, "fuse");
-      fusion_ = fuse(graph_, settings_.target.what == codegen::target_spec::kind::llvm && enabled(fuse_pass),
-                     [this](const node& n) { return !strides_.contains(&n); });
+      // A schedule of the user's is for one result.
+      fusion_ =
+          fuse(graph_, {.enabled = settings_.target.what == codegen::target_spec::kind::llvm && enabled(fuse_pass),
+                        .several_results = !settings_.schedule && !for_schedules,
+                        .contiguous = [this](const node& n) { return !strides_.contains(&n); }});
     }
     if (dumps().wants("graph", dump_words::when::after, "fuse"))
       dump_words::write("graph", dump_words::when::after, "fuse", to_string(graph_, fusion_));
@@ -193,11 +197,25 @@ class builder {
     return r;
   }
   static std::int64_t bytes_of(const node& n) { return n.type.shape.count() * size_of(n.type.element); }
-  void report(const group& g, std::string name, std::string loops, const runtime::step& s,
+  static std::int64_t bytes_of(const computation& c, const buffer& b) {
+    std::int64_t bytes = size_of(b.type);
+    for (expr_ref e : b.extents) bytes *= c.at_call(e);
+    return bytes;
+  }
+  // What a kernel writes, and how much of that to the workspace.
+  struct written {
+    std::int64_t bytes = 0, to_workspace = 0;
+    void add(std::int64_t n, const runtime::slot& s) {
+      bytes += n;
+      if (s.where == runtime::slot::kind::workspace) to_workspace += n;
+    }
+  };
+  void report(const group& g, std::string name, std::string loops, const runtime::step& s, const written& w,
               scheduling::launch launch = {}) {
-    compile_report::kernel k{std::move(name), std::move(loops), s.extent, s.nanoseconds, 0, bytes_of(*g.root)};
+    compile_report::kernel k{std::move(name), std::move(loops), s.extent, s.nanoseconds, 0, w.bytes, w.to_workspace};
     k.calls = std::move(launch.calls);
     k.operations = launch.operations;
+    for (const fusion_note& n : g.notes) k.fusion.push_back(to_string(n));
     for (const node* o : g.operands) k.bytes_read += bytes_of(*o);
     out_->report.kernels.push_back(std::move(k));
   }
@@ -219,7 +237,9 @@ class builder {
     for (const node_ref& o : g.root->operands) s.buffers.push_back(slot_of(fusion_.storage(o.get())));
     for (const runtime::slot& r : result_slots(*g.root)) s.buffers.push_back(r);
     s.kernel = std::move(code);
-    report(g, std::string(g.root->op->name), "", s);
+    written w;
+    w.add(bytes_of(*g.root), s.buffers[g.root->operands.size()]);
+    report(g, std::string(g.root->op->name), "", s, w);
     out_->run.steps.push_back(std::move(s));
   }
 
@@ -245,9 +265,20 @@ class builder {
   }
   // The loops as the computation says them, before any schedule.
   std::string plain_loops(const group& g, const codegen::machine_summary& machine) {
-    computation c = lower_group(g, map_axes::each);
-    scheduling::schedule_recorded(c, machine.model, {}, "", machine.fma);
-    return to_string(c.kernel);
+    std::string s;
+    group one = g;
+    one.also.clear();
+    const auto add = [&] {
+      computation c = lower_group(one, map_axes::each);
+      scheduling::schedule_recorded(c, machine.model, {}, "", machine.fma);
+      s += to_string(c.kernel);
+    };
+    add();
+    for (const group::output& o : g.also) {  // a nest has one result
+      one.root = o.value;
+      add();
+    }
+    return s;
   }
   scheduling::launch schedule(computation& c, const codegen::machine_summary& machine) {
     const timed t(times_, "scheduling");
@@ -274,12 +305,10 @@ class builder {
       const buffer& b = c.kernel.buffers[i];
       if (!p.stored) {
         if (!temporaries.contains(p.temporary)) {
-          std::int64_t bytes = size_of(b.type);
-          for (expr_ref e : b.extents) bytes *= c.at_call(e);
-          temporaries.emplace(p.temporary, spare(bytes));
+          temporaries.emplace(p.temporary, spare(bytes_of(c, b)));
         }
         slots.push_back(temporaries.at(p.temporary));
-      } else if (b.written) {
+      } else if (b.written && !p.value->more.empty()) {
         slots.push_back(results_at[results++]);
       } else {
         slots.push_back(packing[i] ? packed_slot(*p.stored, *packing[i]) : slot_of(p.stored));
@@ -314,7 +343,10 @@ class builder {
         const std::string text = to_string(c.kernel);
         c.kernel.name = name;
         dump_loops(c.kernel, dump_words::when::after, "schedule");
-        report(g, name, text, s, launch);
+        written w;
+        for (std::size_t i = 0; i < c.parameters.size(); ++i)
+          if (c.kernel.buffers[i].written) w.add(bytes_of(c, c.kernel.buffers[i]), s.buffers[i]);
+        report(g, name, text, s, w, launch);
         const auto [it, fresh] = known.try_emplace(text, kernels.size());
         if (fresh) kernels.push_back({std::move(c.kernel), detail::hash_text(text + suffix), {}, nullptr});
         kernels[it->second].steps.push_back(out_->run.steps.size());

@@ -34,8 +34,10 @@ struct compile_report {
     std::string name, loops;  ///< loops: the scheduled loop nest as text; empty for native
     std::int64_t extent = 1, nanoseconds = 0;
     std::int64_t bytes_read = 0, bytes_written = 0;
-    std::vector<std::string> calls{};  ///< its schedule, as calls of primitives
-    double operations = 0;             ///< of scalars
+    std::int64_t bytes_to_workspace = 0;  ///< of those written
+    std::vector<std::string> calls{};     ///< its schedule, as calls of primitives
+    std::vector<std::string> fusion{};    ///< why its result is stored, and what is computed more than once
+    double operations = 0;                ///< of scalars
   };
   std::vector<kernel> kernels;
   std::int64_t constant_bytes = 0;

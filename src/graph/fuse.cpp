@@ -1,72 +1,46 @@
 #include "graph/fuse.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <set>
+#include <optional>
 #include <unordered_set>
 
 #include "graph/attention.hpp"
+#include "graph/kernel_space.hpp"
 #include "graph/op_def.hpp"
-#include "graph/text.hpp"
+#include "graph/prologue.hpp"
 #include "ops/leaf.hpp"
 
 namespace tenon::ir {
 namespace {
 
-constexpr std::size_t max_group = 64;
-// Loop nests in which one fused value may be computed again: the input pass of each reduction and the final pass.
-constexpr std::size_t max_copies = 4;
-
-// A map whose scalar function costs no more than reading its result again would.
-bool is_cheap(const node& n) {
-  if (n.op->kind == op_kind::movement || n.op->kind == op_kind::leaf) return true;
-  if (n.op->kind != op_kind::map) return false;
-  expr_arena arena;
-  std::vector<expr_ref> x;
-  for (const node_ref& o : n.operands) x.push_back(arena.fresh_variable(compute_type(o->type.element)));
-  const expr_ref e = n.op->scalar(arena, n.attrs.get(), x);
-  return !contains(e, [](expr_ref s) {
-    if (!s->is(expr_kind::apply)) return false;
-    switch (s->op) {
-      case prim::add:
-      case prim::sub:
-      case prim::mul:
-      case prim::min:
-      case prim::max:
-      case prim::neg:
-      case prim::abs:
-      case prim::cast:
-      case prim::select:
-      case prim::logical_and:
-      case prim::logical_or:
-      case prim::logical_not:
-        return false;
-      default:
-        return !is_comparison(s->op);
-    }
-  });
-}
-
-// Where a node is computed: the loops around it, as the shape they run over, and the reductions they belong to.
-struct context {
-  dims space;         // iteration space; outer loops first
-  bool known = true;  // false: the space is no longer the root's loops in order (after a movement)
-  std::set<std::vector<const node*>> passes;  // chains of reductions inside which it is computed
-};
+// Values that one kernel stores beside its root.
+constexpr std::size_t max_results = 4;
+// Places in which one value may be computed again.
+constexpr std::size_t max_instances = 16;
+// So many operations are no more than reading the result again.
+constexpr double free_operations = 4;
+// So many operations again take the time that a byte takes to be written and read.
+constexpr double operations_per_byte = 8;
 
 class fuser {
  public:
-  fuser(const graph& g, bool enabled, const std::function<bool(const node&)>& contiguous)
-      : nodes_(post_order(g.outputs)), enabled_(enabled), contiguous_(contiguous) {
-    for (const node* n : nodes_)
+  fuser(const graph& g, const fusion_options& options)
+      : nodes_(post_order(g.outputs)),
+        enabled_(options.enabled),
+        several_(options.several_results),
+        contiguous_(options.contiguous) {
+    arena_.variable(i64, dims::max_rank - 1);  // of the axes of roots
+    for (const node* n : nodes_) {
+      place_of_.emplace(n, place_of_.size());
       for (const node_ref& o : n->operands) {
         auto& u = users_[o.get()];
         if (u.empty() || u.back() != n) u.push_back(n);
       }
+    }
     for (const node_ref& o : g.outputs) outputs_.insert(o.get());
-    if (enabled) channels_last_ = channels_last_region(g);
-    if (enabled) attention_ = attention_groups(g);
+    if (enabled_) channels_last_ = channels_last_region(g);
+    if (enabled_) attention_ = attention_groups(g);
+    if (enabled_) prologues_ = contraction_prologues(g, channels_last_);
   }
 
   fusion run() {
@@ -77,8 +51,16 @@ class fuser {
 
  private:
   struct state {
+    kernel_space space;
     int reductions = 0, contractions = 0;
     std::size_t nodes = 1;
+    std::vector<fusion_note> notes{};
+    std::vector<group::output> also{};
+  };
+  struct pending_read {
+    const node* root;  // of the kernel
+    instance of;
+    friend bool operator==(const pending_read&, const pending_read&) = default;
   };
 
   bool is_output(const node* n) const { return outputs_.contains(n); }
@@ -86,30 +68,92 @@ class fuser {
   void place(const node& n) {
     if (n.op->kind == op_kind::leaf && !n.op->compute) return;  // a buffer already
     if (n.op->kind == op_kind::projection) return;              // a buffer of the operand's kernel
-    if (n.op->view && viewable(n.operand(0), n)) {
+    if (const auto p = prologues_.find(&n); p != prologues_.end()) {
+      join(n, root_of_.at(p->second));
+      return;
+    }
+    fusion_note note{.value = &n};
+    const bool may_view = n.op->view && viewable(n.operand(0), n);
+    const node* root = may_view && !(relabels(n) && may_join(n.operand(0))) ? nullptr : joins(n, note);
+    if (!root && may_view) {
       row_major_.insert(n.operands[0].get());
       view(n);
       return;
     }
-    const node* root = joins(n);
     if (!root && permutes(n)) {
       view(n);
       return;
     }
     if (!root) {
       root = &n;
-      where_[&n] = {n.type.shape, n.op->kind != op_kind::movement, {{}}};
+      unjoin_views(n);
+      group_.emplace(&n, state{kernel_space(arena_, n.type.shape, order_of(n))});
+      pending_[&n] = {{&n, group_.at(&n).space.root()}};
+      group_.at(&n).notes.push_back(note);
+    } else if (may_view) {
+      relabelled_[n.operands[0].get()].push_back(&n);
     }
+    join(n, root);
+  }
+  void join(const node& n, const node* root) {
     root_of_[&n] = root;
-    state& s = group_[root];
+    state& s = group_.at(root);
     s.nodes += root != &n;
     s.reductions += n.op->kind == op_kind::reduction;
     s.contractions += n.op->kind == op_kind::contraction;
+    expand(n, s);
+  }
+
+  // What of its operands a node in a kernel reads.
+  void expand(const node& n, state& s) {
+    const auto own = pending_.extract(&n);
+    const op_kind k = n.op->kind;
+    if (own.empty() || !enabled_ || n.type.shape.count() == 0 || attention_.contains(&n)) return;
+    if (k != op_kind::map && k != op_kind::movement && k != op_kind::reduction) return;
+    const node* const root = root_of_.at(&n);
+    for (const pending_read& p : own.mapped()) {
+      if (p.root != root) continue;
+      for (kernel_space::read& r : s.space.reads(n, p.of)) {
+        std::vector<pending_read>& all = pending_[r.value];
+        pending_read found{root, std::move(r.of)};
+        if (std::ranges::find(all, found) == all.end()) all.push_back(std::move(found));
+      }
+    }
+  }
+
+  // A view that only takes axes of one element away, or adds some: whoever computes it has no index arithmetic.
+  static bool relabels(const node& n) {
+    const auto without_ones = [](const dims& d) {
+      dims r;
+      for (extent_t e : d)
+        if (e != 1) r.push_back(e);
+      return r;
+    };
+    return without_ones(n.type.shape) == without_ones(n.operand(0).type.shape);
+  }
+  // Whether a value may turn out to be no buffer.
+  bool may_join(const node& n) const {
+    const op_kind k = n.op->kind;
+    return enabled_ && !is_given(n) && (several_ || !is_output(&n)) && !stored_.contains(&n) &&
+           !attention_.contains(&n) && (k == op_kind::map || k == op_kind::reduction);
+  }
+  // What was to be computed together with a value that is stored now is a view of it.
+  void unjoin_views(const node& n) {
+    const auto all = relabelled_.extract(&n);
+    if (all.empty()) return;
+    for (const node* v : all.mapped()) {
+      if (!viewable(n, *v)) continue;
+      row_major_.insert(&n);
+      --group_.at(root_of_.at(v)).nodes;
+      root_of_.erase(v);
+      view(*v);
+    }
   }
 
   void view(const node& n) {
     alias_[&n] = n.operands[0].get();
     stored_.insert(n.operands[0].get());
+    viewer_.try_emplace(n.operands[0].get(), &n);
     if (is_result(n)) claimed_.insert(n.operands[0].get());
   }
   bool is_result(const node& n) const { return is_output(&n) || claimed_.contains(&n); }
@@ -148,55 +192,134 @@ class fuser {
     return channels_last(n.type.shape);
   }
 
-  // The root whose group `n` can be computed in, or null.
-  const node* joins(const node& n) {
-    if (is_output(&n) || stored_.contains(&n) || !n.more.empty()) return nullptr;
-    if (const auto a = attention_.find(&n); a != attention_.end()) return root_of_.at(a->second);
-    const op_kind kind = n.op->kind;
-    if (kind == op_kind::program) return nullptr;
-    const bool free = kind == op_kind::leaf;  // iota and the like: an expression of the indices
-    if (!enabled_) return nullptr;
+  // The root whose group `n` can be computed in; null, and why not. A value that is needed outside of it too is stored
+  // by that kernel.
+  const node* joins(const node& n, fusion_note& note) {
+    using why = fusion_note::reason;
+    const auto refuse = [&](why w, const node* other = nullptr) {
+      note.why = w;
+      note.other = other;
+      return nullptr;
+    };
     const auto users = users_.find(&n);
-    if (users == users_.end()) return nullptr;
-    const node* root = nullptr;
-    context c;
-    bool first = true;
+    if (users == users_.end()) return refuse(why::result);
+    if (stored_.contains(&n)) return refuse(why::viewed, viewer_.at(&n));
+    if (!n.more.empty()) return refuse(why::own_loops, &n);
+    const bool output = is_output(&n);
+    if (const auto a = attention_.find(&n); a != attention_.end() && !output) return root_of_.at(a->second);
+    const op_kind kind = n.op->kind;
+    if (kind == op_kind::program) return refuse(why::own_loops, &n);
+    if (!enabled_) return refuse(why::not_enabled);
+    const node *root = nullptr, *last = nullptr;  // the first and the last kernel that reads it
     for (const node* u : users->second) {
-      if (u->op->kind == op_kind::program || u->op->kind == op_kind::projection) return nullptr;
-      if ((u->op->kind == op_kind::contraction && !free) || attention_.contains(u)) return nullptr;
       const auto r = root_of_.find(u);
-      if (r == root_of_.end()) return nullptr;  // a view of it
-      if (root && r->second != root) return nullptr;
-      root = r->second;
-      const context inside = entered(*u, n);
-      if (first) {
-        c = inside;
-        first = false;
-      } else {
-        c.known = c.known && inside.known && c.space == inside.space;
-        c.passes.insert(inside.passes.begin(), inside.passes.end());
-      }
-      if (!pays(n, *u, inside)) return nullptr;
+      if (r == root_of_.end())
+        return u->op->kind == op_kind::projection ? refuse(why::own_loops, u) : refuse(why::viewed, u);
+      if (!root || place_of_.at(r->second) < place_of_.at(root)) root = r->second;
+      if (!last || place_of_.at(r->second) > place_of_.at(last)) last = r->second;
     }
-    const state& s = group_.at(root);
+    for (const node* u : users->second) {
+      if (root_of_.at(u) != root) continue;
+      if (u->op->kind == op_kind::program) return refuse(why::own_loops, u);
+      // iota and the like are expressions of the indices
+      if ((u->op->kind == op_kind::contraction && kind != op_kind::leaf) || attention_.contains(u) ||
+          prologues_.contains(u)) {
+        const node* const by = prologues_.contains(u) ? prologues_.at(u) : u;
+        if (by == u) note.times = times_read(arena_, *u, n);
+        return refuse(why::products, by);
+      }
+    }
+    state& s = group_.at(root);
+    const bool outside = output || last != root;
+    if (outside && (!several_ || s.contractions || s.also.size() >= max_results ||
+                    (kind != op_kind::map && kind != op_kind::reduction)))
+      return output ? refuse(why::result) : refuse(why::apart, last);
     // Maps after a contraction are its epilogue, in registers; in another group they would read it from memory.
     const bool takes_contraction =
         !s.contractions && !s.reductions && root->op->kind == op_kind::map && root->type.shape == n.type.shape;
-    if (kind == op_kind::map && !takes_contraction && follows_contraction(n)) return nullptr;
-    if (s.nodes >= max_group || c.passes.size() > max_copies) return nullptr;
-    if (kind == op_kind::reduction) {
-      // Reductions share the loops outside them: their result must be fixed in all loops further in.
-      if (s.contractions || !c.known || !is_prefix(n.type.shape, c.space)) return nullptr;
-      for (const node* u : users->second)
-        if (u->op->kind == op_kind::movement) return nullptr;
-    }
+    if (kind == op_kind::map && (!takes_contraction || outside) && follows_contraction(n)) return refuse(why::epilogue);
+    if (s.nodes >= max_group) return refuse(why::full, root);
     if (kind == op_kind::contraction) {
-      if (!takes_contraction) return nullptr;
+      if (!takes_contraction || !s.also.empty()) return refuse(why::one_kind, root);
       for (const node* u : users->second)
-        if (u->op->kind != op_kind::map || u->type.shape != n.type.shape) return nullptr;
+        if (u->op->kind != op_kind::map || u->type.shape != n.type.shape) return refuse(why::one_kind, u);
+      return root;
     }
-    where_[&n] = std::move(c);
+    if (kind == op_kind::reduction && s.contractions) return refuse(why::one_kind, root);
+    std::optional<group::output> stored;
+    if (outside && !(stored = place_beside(n, root))) return output ? refuse(why::result) : refuse(why::apart, last);
+    if (!pays(n, root, note)) return nullptr;
+    if (stored) {
+      s.also.push_back(*std::move(stored));
+      s.notes.push_back({.why = why::beside, .value = &n, .other = output ? nullptr : last});
+    }
     return root;
+  }
+
+  // How the kernel of `root` can store n, each element once and in the order in which it lies in memory; nothing when
+  // it computes them in other places.
+  std::optional<group::output> place_beside(const node& n, const node* root) {
+    const auto read = pending_.find(&n);
+    const dims& shape = n.type.shape;
+    if (read == pending_.end() || shape.count() == 0 || root->type.shape.count() == 0) return {};
+    const state& s = group_.at(root);
+    const axis_order order = order_of(n);
+    const auto in_order = [&](auto place) {
+      int before = -1;
+      for (int k = 0; k < shape.rank; ++k) {
+        const int d = order.empty() ? k : order[static_cast<std::size_t>(k)];
+        if (shape[d] == 1) continue;
+        if (place(d) <= before) return false;
+        before = place(d);
+      }
+      return true;
+    };
+    group::output made{.value = &n, .axes = {}};
+    for (const auto& [reader, i] : read->second)
+      if (reader == root && s.space.is_placed(i, shape, made.axes) &&
+          in_order([&](int d) { return s.space.place_of_axis(made.axes[static_cast<std::size_t>(d)]); }))
+        return made;
+    return {};
+  }
+
+  // Whether computing `n` wherever it is read costs less than a buffer of its own.
+  bool pays(const node& n, const node* root, fusion_note& note) {
+    using why = fusion_note::reason;
+    state& s = group_.at(root);
+    const auto read = pending_.find(&n);
+    const auto count = static_cast<double>(n.type.shape.count());
+    if (read == pending_.end() || count == 0) return n.op->kind == op_kind::leaf;
+    double evaluations = 0;
+    bool masked = false;
+    std::size_t places = 0;
+    for (const auto& [reader, i] : read->second) {
+      if (reader != root) continue;
+      ++places;
+      evaluations += s.space.evaluations(i);
+      masked = masked || !i.mask->is_true();
+    }
+    note.other = root;
+    note.times = static_cast<double>(places);
+    if (places > max_instances) {
+      note.why = why::copies;
+      return false;
+    }
+    const bool reduces = n.op->kind == op_kind::reduction;
+    if (reduces && masked) {
+      note.why = why::masked;
+      return false;
+    }
+    const double each = operations_of(arena_, n);
+    note.times = evaluations / count;
+    note.operations = std::max(0.0, evaluations - count) * each;
+    note.bytes = 2 * count * size_of(n.type.element);
+    note.why = why::too_often;
+    if (note.operations > 0) {
+      if (reduces || (each > free_operations && note.operations > operations_per_byte * note.bytes)) return false;
+      note.why = why::again;
+      if (each > free_operations) s.notes.push_back(note);
+    }
+    return true;
   }
 
   // Whether a contraction's value reaches `n` through maps of its shape that nobody else uses.
@@ -210,45 +333,6 @@ class fuser {
         if (o->op->kind == op_kind::map) open.push_back(o.get());
       }
     return false;
-  }
-
-  // The context of operand `n` inside its user.
-  context entered(const node& u, const node& n) const {
-    context c = where_.at(&u);
-    if (u.op->kind == op_kind::movement) c.known = false;
-    if (u.op->kind == op_kind::reduction) {
-      // Inside, the loops are the operand's axes; they extend the outer ones when the reduced axes are the last.
-      const dims &in = n.type.shape, &out = u.type.shape;
-      c.known =
-          c.known && out.rank == in.rank && in.rank == c.space.rank && is_prefix(out, in) && is_prefix(out, c.space);
-      if (c.known) c.space = in;
-      std::set<std::vector<const node*>> deeper;
-      for (std::vector<const node*> chain : c.passes) {
-        chain.push_back(&u);
-        deeper.insert(std::move(chain));
-      }
-      c.passes = std::move(deeper);
-    }
-    return c;
-  }
-
-  // a equals b up to some axis and is 1 from there on.
-  static bool is_prefix(const dims& a, const dims& b) {
-    if (a.rank != b.rank) return false;
-    int d = 0;
-    while (d < a.rank && a[d] == b[d]) ++d;
-    for (; d < a.rank; ++d)
-      if (a[d] != 1) return false;
-    return true;
-  }
-
-  // Whether computing `n` inside `u` costs little: not many more elements than it has.
-  static bool pays(const node& n, const node& u, const context& inside) {
-    if (n.op->kind == op_kind::reduction || n.op->kind == op_kind::contraction) return true;  // placed by loop
-    // Fixed in all loops further in, it is computed outside of them.
-    if (n.op->kind == op_kind::map && inside.known && is_prefix(n.type.shape, inside.space)) return true;
-    const extent_t reads = u.op->kind == op_kind::reduction ? n.type.shape.count() : u.type.shape.count();
-    return reads <= n.type.shape.count() || is_cheap(n);
   }
 
   fusion collect() {
@@ -271,7 +355,10 @@ class fuser {
       if (r == root_of_.end()) continue;
       if (r->second == n) {
         index[n] = f.groups.size();
-        f.groups.push_back({n, {}, {}});
+        state& s = group_.at(n);
+        for (const group::output& o : s.also)
+          if (axis_order order = order_of(*o.value); !order.empty()) f.order[o.value] = std::move(order);
+        f.groups.push_back({n, {}, {}, std::move(s.also), std::move(s.notes)});
       }
     }
     for (const node* n : nodes_)
@@ -292,7 +379,8 @@ class fuser {
   }
 
   std::vector<const node*> nodes_;
-  bool enabled_;
+  bool enabled_, several_;
+  std::unordered_map<const node*, std::size_t> place_of_;  // in nodes_
   const std::function<bool(const node&)>& contiguous_;
   std::unordered_map<const node*, std::vector<const node*>> users_;
   std::unordered_set<const node*> outputs_, stored_, claimed_;  // claimed: a view of it is a result
@@ -300,7 +388,12 @@ class fuser {
   std::unordered_map<const node*, axis_order> order_;  // asked for by a view
   std::unordered_map<const node*, const node*> alias_, root_of_;
   std::unordered_map<const node*, const node*> attention_;  // what is computed inside of a product
-  std::unordered_map<const node*, context> where_;
+  std::unordered_map<const node*, const node*> prologues_;  // movement, by the contraction that does it
+  std::unordered_map<const node*, const node*> viewer_;     // of what is stored for a view: one
+  // Views in the groups of their readers, by what they show.
+  std::unordered_map<const node*, std::vector<const node*>> relabelled_;
+  expr_arena arena_;
+  std::unordered_map<const node*, std::vector<pending_read>> pending_;  // of what is not placed yet: how it is read
   std::unordered_map<const node*, state> group_;
 };
 
@@ -308,44 +401,10 @@ class fuser {
 
 bool is_splat(const node& n) { return n.op == &constant_definition() && n.type.shape.count() == 1; }
 
-fusion fuse(const graph& g, bool enabled, const std::function<bool(const node&)>& contiguous) {
-  return fuser(g, enabled, contiguous).run();
-}
-
-std::string to_string(const graph& g, const fusion& f) {
-  std::unordered_map<const node*, const group*> group_of;
-  for (const group& k : f.groups)
-    for (const node* n : k.inlined) group_of[n] = &k;
-  std::vector<const node*> order;
-  std::unordered_map<const node*, std::string> comments;
-  std::unordered_set<const node*> placed;
-  // What is in no kernel (constants, views of buffers) stands where it is first needed.
-  const auto place = [&](const node* n) {
-    std::vector<const node*> open{n};
-    while (!open.empty()) {
-      const node* top = open.back();
-      const auto next =
-          std::ranges::find_if(top->operands, [&](const node_ref& o) { return !placed.contains(o.get()); });
-      if (next != top->operands.end()) {
-        open.push_back(next->get());
-        continue;
-      }
-      open.pop_back();
-      if (placed.insert(top).second) order.push_back(top);
-    }
-  };
-  int number = 0;
-  for (const group& k : f.groups) {
-    for (const node* n : k.inlined)
-      for (const node_ref& o : n->operands)
-        if (!group_of.contains(o.get())) place(o.get());
-    const std::size_t first = order.size();
-    for (const node* n : k.inlined) place(n);
-    place(k.root);
-    comments[order[first]] = fmt::format("kernel {}", ++number);
-  }
-  for (const node* n : post_order(g.outputs)) place(n);
-  return to_string(g, order, comments);
+fusion fuse(const graph& g, const fusion_options& options) {
+  fusion f = fuser(g, options).run();
+  if (options.enabled && options.several_results) fuse_siblings(f);
+  return f;
 }
 
 }  // namespace tenon::ir

@@ -13,11 +13,47 @@ namespace tenon::ir {
 /// A constant of one element: a literal inside kernels, never a buffer.
 bool is_splat(const node&);
 
+/// Why a value has a buffer of its own, or what computing it again costs.
+struct fusion_note {
+  enum class reason : std::uint8_t {
+    result,       ///< the caller gets it
+    own_loops,    ///< `other`, a program, or a node with several results reads or makes it
+    viewed,       ///< it is read through `other`, a view
+    products,     ///< `other`, a contraction, reads each element `times` times; 0: parts of it
+    full,         ///< the kernel of its readers holds as many nodes as one may
+    apart,        ///< it is read by several kernels, one of them of `other`
+    epilogue,     ///< it follows a contraction, in whose kernel it is
+    one_kind,     ///< a contraction shares no kernel with the reductions of `other`
+    masked,       ///< a reduction that is only read under a condition
+    too_often,    ///< it would be computed `times` times for each element: `operations` more, for `bytes` less
+    copies,       ///< it would be there in `times` places
+    not_enabled,  ///< fusion is off
+    beside,       ///< its readers' kernel stores it too: it is a result, or `other` reads it
+    sibling,      ///< a kernel stores it whose root, `other`, reads the same
+    again,        ///< it is fused, and computed `times` times for each element: `operations` more, for `bytes` less
+  } why{};
+  const node* value = nullptr;
+  const node* other = nullptr;
+  double times = 0, operations = 0, bytes = 0;
+};
+/// One line: "exp is stored: ...", "exp is computed again: ...".
+std::string to_string(const fusion_note&);
+
+/// Operators in one kernel, at most.
+inline constexpr std::size_t max_group = 64;
+
 /// One kernel: `root` is stored, every node in `inlined` is computed where it is read.
 struct group {
+  /// An inlined value that is stored as well: its axes are among the root's.
+  struct output {
+    const node* value;
+    std::vector<int> axes;  ///< the root's axis for each of its own; -1: an axis of one element
+  };
   const node* root = nullptr;
   std::vector<const node*> inlined;   ///< operands before users
   std::vector<const node*> operands;  ///< values read from buffers, in order of first use
+  std::vector<output> also;
+  std::vector<fusion_note> notes;  ///< why the root is stored, and what is computed more than once
 };
 
 /// The groups in an order that respects their dependencies. Nodes that are only another view of a buffer (a reshape of
@@ -32,9 +68,15 @@ struct fusion {
     return n;
   }
 };
-/// `enabled` false: every operator is a group of its own. `contiguous(input)` says which inputs may be viewed
-/// otherwise.
-fusion fuse(const graph&, bool enabled, const std::function<bool(const node&)>& contiguous);
+struct fusion_options {
+  bool enabled = true;          ///< else every operator is a group of its own
+  bool several_results = true;  ///< kernels may store values beside their roots
+  /// Whether an input may be viewed otherwise: its elements lie without gaps.
+  std::function<bool(const node&)> contiguous = [](const node&) { return true; };
+};
+fusion fuse(const graph&, const fusion_options& = {});
+/// Groups that read the same values in the same loops become one, where none of them waits for the other.
+void fuse_siblings(fusion&);
 
 /// The graph kernel by kernel, each under a comment: what it computes in registers stands above what it stores.
 std::string to_string(const graph&, const fusion&);

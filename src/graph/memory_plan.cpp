@@ -222,6 +222,7 @@ memory_plan plan_memory(const graph& g, const fusion& f) {
   for (int step = 0; step < static_cast<int>(f.groups.size()); ++step) {
     const group& k = f.groups[step];
     if (k.root->more.empty()) add(k.root, step);
+    for (const group::output& o : k.also) add(o.value, step);
     for (const node* o : k.operands) {
       if (o->op->kind == op_kind::projection && !index.contains(o)) add(o, defined.at(o->operands[0].get()));
       if (auto it = index.find(o); it != index.end()) lives[it->second].last = step;

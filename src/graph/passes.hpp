@@ -33,6 +33,9 @@ graph expand_library(const graph&, const pass_settings& = {});
 graph canonicalize(const graph&, const pass_settings& = {});
 /// Evaluates what depends on constants alone, by the native functions, within a budget of bytes and work per value.
 graph fold_constants(const graph&, const pass_settings& = {});
+/// Views go to the ends of kernels, where they cost nothing: behind what reductions and contractions make, before maps
+/// of buffers.
+graph move_views(const graph&, const pass_settings& = {});
 /// Factors per channel behind and before contractions go into their constant weights, and with them what is added.
 graph fold_scale(const graph&, const pass_settings& = {});
 /// Contractions of one value with several constant weights become one with all of them.

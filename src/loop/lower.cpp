@@ -43,14 +43,40 @@ class lowering {
     }
     const expr_ref value = a.cast(root.type.element, element(root, at, a.boolean(true)));
     result_.value = value;
-    // Reading comes first, so that the result is the last parameter.
+    for (const group::output& o : group_.also) result_.also.push_back({0, {}, value_beside(o, at)});
+    // Reading comes first, so that the results are the last parameters.
     result_.output = add_parameter(root, root, "y");
     result_.kernel.buffers[result_.output].written = true;
+    for (std::size_t i = 0; i < group_.also.size(); ++i) store_beside(group_.also[i], at, i);
     return std::move(result_);
   }
 
  private:
   expr_arena& arena() { return result_.kernel.make(); }
+
+  // The indices of a value that is stored beside the root.
+  std::vector<expr_ref> beside(const group::output& o, std::span<const expr_ref> root) {
+    const dims s = shape_of(*o.value);
+    std::vector<expr_ref> at;
+    for (int d = 0; d < s.rank; ++d) {
+      // Merged axes are the root's, one for one.
+      const int axis = collapsed_ ? d : o.axes[static_cast<std::size_t>(d)];
+      at.push_back(s[d] == 1 ? arena().index(0) : root[static_cast<std::size_t>(axis)]);
+    }
+    return at;
+  }
+  expr_ref value_beside(const group::output& o, std::span<const expr_ref> root) {
+    expr_arena& a = arena();
+    return a.cast(o.value->type.element, element(*o.value, beside(o, root), a.boolean(true)));
+  }
+  void store_beside(const group::output& o, std::span<const expr_ref> root, std::size_t i) {
+    computation::result& r = result_.also[i];
+    const std::vector<expr_ref> at = beside(o, root);
+    for (int place = 0; place < static_cast<int>(at.size()); ++place)
+      r.indices.push_back(at[static_cast<std::size_t>(axis_at(*o.value, place))]);
+    r.buffer = add_parameter(*o.value, *o.value, fmt::format("y{}", i + 1));
+    result_.kernel.buffers[r.buffer].written = true;
+  }
 
   std::string readable_name() const {
     std::string s;
@@ -86,6 +112,8 @@ class lowering {
     values.push_back(&root);
     for (const node* n : values)
       if (n->op->kind != op_kind::map) return;
+    for (const group::output& o : group_.also)
+      if (!lies_like_root(*o.value) || !in_root_order(o)) return;
     const std::size_t nodes = values.size();
     for (std::size_t i = 0; i < nodes; ++i)
       for (const node_ref& o : values[i]->operands) {
@@ -112,6 +140,12 @@ class lowering {
       });
     }
     collapsed_ = true;
+  }
+  bool in_root_order(const group::output& o) const {
+    const int skip = group_.root->type.shape.rank - static_cast<int>(o.axes.size());
+    for (std::size_t d = 0; d < o.axes.size(); ++d)
+      if (o.axes[d] >= 0 && o.axes[d] != skip + static_cast<int>(d)) return false;
+    return skip >= 0;
   }
   // Whether the axes of a value that is read follow each other as those of the root do.
   bool lies_like_root(const node& n) const {
@@ -288,6 +322,12 @@ class lowering {
 };
 
 }  // namespace
+
+std::vector<expr_ref> computation::values() const {
+  std::vector<expr_ref> all{value};
+  for (const result& r : also) all.push_back(r.value);
+  return all;
+}
 
 std::int64_t computation::at_call(expr_ref e) const {
   std::unordered_map<expr_ref, std::int64_t> value;

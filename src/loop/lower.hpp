@@ -20,12 +20,23 @@ struct computation {
     int temporary = -1;  ///< where both are null: what kernels of the group leave for later ones of it, by number
   };
 
+  /// What is stored as well, at each point of the axes that its indices mention.
+  struct result {
+    std::int64_t buffer;
+    std::vector<expr_ref> indices;  ///< axes' variables or 0
+    expr_ref value;                 ///< in the stored type
+  };
+
   ir::kernel kernel;                        ///< buffers and symbols; a program's body too, else none yet
   std::vector<parameter> parameters;        ///< in the order of the kernel's buffers; results last
   std::vector<std::int64_t> symbol_values;  ///< at this call
   std::vector<axis> axes;
   expr_ref value = nullptr;  ///< in the stored type, `reduce` inside; null for programs
   std::int64_t output = 0;   ///< buffer
+  std::vector<result> also;
+
+  /// Of the result, then of what is stored as well.
+  std::vector<expr_ref> values() const;
 
   /// The number that an expression over symbols is at this call; of one that varies, what it is where loops begin.
   std::int64_t at_call(expr_ref) const;

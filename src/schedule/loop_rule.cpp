@@ -38,9 +38,9 @@ class nest {
       : c_(c), a_(c.kernel.make()), lanes_(lanes_for(c, m)), row_bytes_(m.l2_bytes / 2) {
     for (const computation::axis& x : c.axes)
       if (x.variable->is(expr_kind::variable)) axes_.push_back(&x);
-    const expr_ref roots[] = {c.value};
-    for (expr_ref e : post_order(roots))
+    for (expr_ref e : post_order(c.values()))
       if (e->is(expr_kind::reduce)) reductions_.push_back(e);
+    stored_.resize(c.also.size());
     find_free_variables();
     for (expr_ref r : reductions_) level_[r] = level_of(r);
     vector_axis_ = !axes_.empty() && lanes_ > 1 && !rows_are_dense();
@@ -56,6 +56,7 @@ class nest {
     int shared = outer;
     for (const auto& [r, level] : level_)
       if (ready(r, level)) shared = std::min(shared, level);
+    for (const computation::result& r : c_.also) shared = std::min(shared, level_of(r));
     if (shared == 0) return inside(0);
     int fused = 1;
     for (std::int64_t trips = axes_[0]->size; fused < shared && trips < enough_trips; ++fused)
@@ -93,6 +94,8 @@ class nest {
       const bool own = level_[r] == static_cast<int>(axes_.size()) && ready(r, level_[r]);
       if (!own || is_arg(r->reducer()) || copies <= unrolled_at_most) return 1;
     }
+    for (const computation::result& r : c_.also)
+      if (level_of(r) < static_cast<int>(axes_.size())) return 1;
     const std::int64_t vectors = axes_.back()->size / lanes_, most = side_by_side / std::ssize(reductions_);
     return static_cast<int>(
         std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(1, std::min(vectors, most)))));
@@ -134,8 +137,7 @@ class nest {
   // What each reduction mentions without binding it itself.
   void find_free_variables() {
     std::unordered_map<expr_ref, std::unordered_set<expr_ref>> free;
-    const expr_ref roots[] = {c_.value};
-    for (expr_ref e : post_order(roots)) {
+    for (expr_ref e : post_order(c_.values())) {
       auto& f = free[e];
       if (e->is(expr_kind::variable)) f.insert(e);
       for (expr_ref o : e->operands) f.insert(free[o].begin(), free[o].end());
@@ -149,6 +151,13 @@ class nest {
     int level = 0;
     for (std::size_t d = 0; d < axes_.size(); ++d)
       if (free_[r].contains(axes_[d]->variable)) level = static_cast<int>(d) + 1;
+    return level;
+  }
+  // The same of what is stored beside the result.
+  int level_of(const computation::result& r) const {
+    int level = 0;
+    for (std::size_t d = 0; d < axes_.size(); ++d)
+      if (std::ranges::find(r.indices, axes_[d]->variable) != r.indices.end()) level = static_cast<int>(d) + 1;
     return level;
   }
   // The stride of a load in one variable: 0 or 1, else -1.
@@ -208,6 +217,13 @@ class nest {
       if (done_.contains(r) || !ready(r, level)) continue;
       reduce(r, list, !vector_axis_ || level < rank);
     }
+    for (std::size_t i = 0; i < c_.also.size(); ++i) {
+      const computation::result& r = c_.also[i];
+      if (stored_[i] || level_of(r) > level) continue;
+      stored_[i] = true;
+      const bool streamed = level == rank && r.indices.size() == c_.axes.size() && is_streamed();
+      list.push_back(make_stmt(store{r.buffer, r.indices, resolved(r.value), a_.boolean(true), streamed}));
+    }
     if (level == rank) {
       list.push_back(make_stmt(store{c_.output, point(), resolved(c_.value), a_.boolean(true), is_streamed()}));
     } else {
@@ -232,6 +248,8 @@ class nest {
     std::vector<stmt_ref> list;
     for (expr_ref r : reductions_)
       if (ready(r, 0)) return inside(0);  // a reduction of everything comes first: one piece
+    for (const computation::result& r : c_.also)
+      if (level_of(r) == 0) return inside(0);
     const computation::axis& x = *axes_[0];
     const expr_ref size = a_.index(block_elements), b = a_.fresh_variable();
     const expr_ref begin = a_.mul(b, size), end = a_.min(a_.add(begin, size), x.extent);
@@ -405,6 +423,7 @@ class nest {
   bool vector_axis_ = false;
   std::vector<const computation::axis*> axes_;
   std::vector<expr_ref> reductions_;  // inner before outer
+  std::vector<bool> stored_;          // of what is stored beside the result
   std::unordered_map<expr_ref, std::unordered_set<expr_ref>> free_;
   std::unordered_map<expr_ref, int> level_;
   std::unordered_set<expr_ref> done_;

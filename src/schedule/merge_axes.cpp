@@ -21,7 +21,7 @@ std::vector<neighbours> all_neighbours(const computation& c) {
     if (x.variable->is(expr_kind::variable) && y.variable->is(expr_kind::variable))
       all.push_back({x.variable, y.variable, x.extent, y.extent});
   }
-  for (expr_ref e : post_order(std::span(&c.value, 1)))
+  for (expr_ref e : post_order(c.values()))
     for (int i = 0; e->is(expr_kind::reduce) && i + 1 < e->loops(); ++i)
       all.push_back({e->loop_variable(i), e->loop_variable(i + 1), e->loop_extent(i), e->loop_extent(i + 1)});
   return all;
@@ -30,7 +30,7 @@ std::vector<neighbours> all_neighbours(const computation& c) {
 class merger {
  public:
   merger(computation& c, const std::vector<neighbours>& all, const neighbours& wanted)
-      : c_(c), a_(c.kernel.make()), all_(all), pairs_{wanted}, nodes_(post_order(std::span(&c.value, 1))) {}
+      : c_(c), a_(c.kernel.make()), all_(all), pairs_{wanted}, nodes_(post_order(c.values())) {}
 
   bool merge() {
     // A buffer has its dimensions merged for all who read it: their variables become one with these.
@@ -49,6 +49,8 @@ class merger {
     std::vector<expr_ref> result;
     for (const computation::axis& x : c_.axes) result.push_back(x.variable);
     if (!f(c_.output, std::span<const expr_ref>(result))) return false;
+    for (const computation::result& r : c_.also)
+      if (!f(r.buffer, std::span<const expr_ref>(r.indices))) return false;
     return std::ranges::all_of(nodes_, [&](expr_ref e) {
       return !e->is(expr_kind::load) || f(e->payload, std::span<const expr_ref>(e->indices()));
     });
@@ -98,7 +100,7 @@ class merger {
         if (v == p.second && (i == 0 || e->loop_variable(i - 1) != p.first)) return true;
       }
     }
-    return c_.value == p.first || c_.value == p.second;
+    return std::ranges::any_of(c_.values(), [&](expr_ref v) { return v == p.first || v == p.second; });
   }
 
   void apply() {
@@ -109,7 +111,7 @@ class merger {
       b.extents[at] = a_.mul(b.extents[at], b.extents[at + 1]);
       b.extents.erase(b.extents.begin() + static_cast<std::ptrdiff_t>(at) + 1);
     }
-    c_.value = a_.rewrite(c_.value, [&](expr_ref e) -> expr_ref {
+    const auto rewritten = [&](expr_ref e) -> expr_ref {
       if (e->is(expr_kind::reduce)) {
         std::vector<std::pair<expr_ref, expr_ref>> loops;
         for (int i = 0; i < e->loops(); ++i) {
@@ -125,7 +127,15 @@ class merger {
       indices[at] = merged.at(indices[at]).first;
       indices.erase(indices.begin() + static_cast<std::ptrdiff_t>(at) + 1);
       return a_.load(e->type, e->payload, indices, e->mask());
-    });
+    };
+    c_.value = a_.rewrite(c_.value, rewritten);
+    for (computation::result& r : c_.also) {
+      r.value = a_.rewrite(r.value, rewritten);
+      if (const auto at = dimension_.find(r.buffer); at != dimension_.end()) {
+        r.indices[at->second] = merged.at(r.indices[at->second]).first;
+        r.indices.erase(r.indices.begin() + static_cast<std::ptrdiff_t>(at->second) + 1);
+      }
+    }
     for (std::size_t d = 0; d + 1 < c_.axes.size(); ++d) {
       const auto m = merged.find(c_.axes[d].variable);
       if (m == merged.end()) continue;

@@ -15,8 +15,7 @@ using namespace ir;
 
 int lanes_for(const computation& c, const machine_model& m) {
   int bytes = size_of(compute_type(c.kernel.buffers[c.output].type));
-  const expr_ref roots[] = {c.value};
-  for (expr_ref e : post_order(roots)) {
+  for (expr_ref e : post_order(c.values())) {
     if (e->is(expr_kind::load)) bytes = std::max(bytes, size_of(compute_type(e->type)));
     if (e->is(expr_kind::apply) && is_float(e->type)) bytes = std::max(bytes, size_of(e->type));
   }
@@ -56,9 +55,10 @@ stmt_ref bound_indices::around(stmt_ref body) const {
 namespace {
 
 // Scalar operations for one point of the axes, loops of reductions counted out.
-double work(const computation& c, expr_ref root) {
+double work(const computation& c) {
   double total = 0;
-  std::vector<std::pair<expr_ref, double>> stack{{root, 1}};
+  std::vector<std::pair<expr_ref, double>> stack;
+  for (expr_ref v : c.values()) stack.emplace_back(v, 1);
   std::unordered_map<expr_ref, double> seen;
   while (!stack.empty()) {
     auto [e, times] = stack.back();
@@ -80,7 +80,8 @@ double work(const computation& c, expr_ref root) {
 double operations(const computation& c) {
   if (!c.value) return 0;
   double total = 0;
-  std::vector<std::pair<expr_ref, double>> stack{{c.value, 1}};
+  std::vector<std::pair<expr_ref, double>> stack;
+  for (expr_ref v : c.values()) stack.emplace_back(v, 1);
   std::unordered_set<expr_ref> seen;
   while (!stack.empty()) {
     auto [e, times] = stack.back();
@@ -107,7 +108,7 @@ std::int64_t nanoseconds(const computation& c, const machine_model& m) {
   double points = 1;
   for (const computation::axis& x : c.axes) points *= static_cast<double>(x.size);
   // About two vector operations a nanosecond.
-  return static_cast<std::int64_t>(points * work(c, c.value) / (2.0 * lanes_for(c, m)));
+  return static_cast<std::int64_t>(points * work(c) / (2.0 * lanes_for(c, m)));
 }
 
 // What the loops say of the launch.
@@ -129,9 +130,11 @@ launch schedule_default(computation& c, const machine_model& m) {
   }
   l.operations = operations(c);
   l.nanoseconds = nanoseconds(c, m);
-  if (c.value && !schedule_attention(c, m, l) && !schedule_winograd(c, m, l) && !schedule_contraction(c, m, l) &&
-      !schedule_windows(c, m, l) && !schedule_transpose(c, m))
-    schedule_loops(c, m);
+  // Only plain loops store more than one result.
+  const bool has_rule = c.value && c.also.empty() &&
+                        (schedule_attention(c, m, l) || schedule_winograd(c, m, l) || schedule_contraction(c, m, l) ||
+                         schedule_windows(c, m, l) || schedule_transpose(c, m));
+  if (c.value && !has_rule) schedule_loops(c, m);
   complete(l, c);
   l.calls = calls_of(c, l);
   return l;

@@ -28,6 +28,7 @@ extent_t divisor_of(const computation& c, const computation::axis& x) {
 }  // namespace
 
 void split_axes(computation& c) {
+  if (!c.also.empty()) return;
   expr_arena& a = c.kernel.make();
   for (std::size_t d = 0; d < c.axes.size(); ++d) {
     const computation::axis whole = c.axes[d];

@@ -20,8 +20,8 @@ constexpr std::int64_t block_multiple = 64;
 class splitter {
  public:
   splitter(const computation& c, const machine_model& m) : c_(c), a_(*c.kernel.arena), m_(m) {
-    const expr_ref roots[] = {c.value};  // of a program null
-    for (expr_ref e : post_order(roots))
+    if (!c.value) return;  // a program
+    for (expr_ref e : post_order(c.values()))
       if (e->is(expr_kind::reduce) && is_long(e)) {
         found_ = e;
         return;
@@ -33,6 +33,7 @@ class splitter {
   extent_t blocks() const { return blocks_; }
   /// Whether what is left of the computation may sum up the parts itself.
   bool is_last() const {
+    if (!c_.also.empty()) return false;
     std::size_t open = 0;
     for (const computation::axis& x : c_.axes) open += x.variable->is(expr_kind::variable);
     const expr_ref roots[] = {c_.value};
@@ -112,6 +113,9 @@ std::int64_t read_temporary(computation& c, int number, dtype t, std::vector<exp
 void write_temporary(computation& c, int number, std::vector<computation::axis> axes, expr_ref value) {
   c.axes = std::move(axes);
   c.value = value;
+  // Kept, the others would still be parameters that nobody writes.
+  for (const computation::result& r : c.also) c.kernel.buffers[static_cast<std::size_t>(r.buffer)].written = false;
+  c.also.clear();
   buffer& b = c.kernel.buffers[static_cast<std::size_t>(c.output)];
   b.name = "t" + std::to_string(number);
   b.type = value->type;
@@ -165,7 +169,9 @@ void replace(computation& c, const splitter& s, int parts, int whole) {
   const std::vector<expr_ref> at = variables(s.axes());
   const expr_ref made =
       s.is_last() ? sum_of_parts(c, s, parts) : a.load(t, read_temporary(c, whole, t, extents(s.axes())), at);
-  c.value = a.rewrite(c.value, [&](expr_ref e) { return e == s.found() ? made : nullptr; });
+  const auto rewritten = [&](expr_ref e) { return e == s.found() ? made : nullptr; };
+  c.value = a.rewrite(c.value, rewritten);
+  for (computation::result& r : c.also) r.value = a.rewrite(r.value, rewritten);
 }
 
 }  // namespace

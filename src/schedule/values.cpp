@@ -130,8 +130,7 @@ class finder {
 
 std::vector<expr_ref> reductions_of(const computation& c) {
   std::vector<expr_ref> all;
-  const expr_ref roots[] = {c.value};
-  for (expr_ref e : post_order(roots))
+  for (expr_ref e : post_order(c.values()))
     if (e->is(expr_kind::reduce)) all.push_back(e);
   return all;
 }

@@ -82,7 +82,7 @@ struct distribution {
     odd += uneven;
     const ir::graph plain = ir::canonicalize(ir::expand_library(g));
     bool twice = false;
-    for (const ir::group& k : ir::fuse(plain, true, [](const ir::node&) { return true; }).groups) {
+    for (const ir::group& k : ir::fuse(plain).groups) {
       const auto sums = [](const ir::node* n) {
         return n->op->kind == ir::op_kind::reduction || n->op->kind == ir::op_kind::contraction;
       };

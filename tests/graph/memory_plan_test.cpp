@@ -118,7 +118,7 @@ TEST_CASE("a graph of 100,000 kernels: its plan is its chain's") {
   ir::graph g;
   g.inputs = {x.node()};
   g.outputs = {h.node()};
-  const ir::fusion f = ir::fuse(g, false, [](const ir::node&) { return true; });
+  const ir::fusion f = ir::fuse(g, {.enabled = false});
   REQUIRE(f.groups.size() == steps);
   const auto start = std::chrono::steady_clock::now();
   const ir::memory_plan plan = ir::plan_memory(g, f);

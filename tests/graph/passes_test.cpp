@@ -20,11 +20,7 @@ std::string after(ir::graph (*pass)(const ir::graph&, const ir::pass_settings&),
 ir::graph fold(const ir::graph& g, std::int64_t max_bytes = 1 << 30) {
   return ir::fold_constants(g, ir::pass_settings({{"fold_constants.max_bytes", max_bytes}}));
 }
-const extent_t* no_strides(const ir::node&) { return nullptr; }
-
-ir::fusion fused(const ir::graph& g) {
-  return ir::fuse(g, true, [](const ir::node& n) { return no_strides(n) == nullptr; });
-}
+ir::fusion fused(const ir::graph& g) { return ir::fuse(g); }
 
 }  // namespace
 
@@ -85,7 +81,7 @@ TEST_CASE("a chain of maps is one kernel, its reduction and what follows another
   g.outputs = {y.node()};
   g = ir::rewrite(g, [](ir::node_table&, const ir::node_ref&) { return ir::node_ref(); });
   CHECK(fused(g).groups.size() == 1);  // softmax, spelled out
-  CHECK(ir::fuse(g, false, [](const ir::node&) { return true; }).groups.size() == 5);
+  CHECK(ir::fuse(g, {.enabled = false}).groups.size() == 5);
 }
 
 TEST_CASE("what a row's reductions fix is computed in their kernel, however much it costs") {

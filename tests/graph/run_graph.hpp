@@ -15,11 +15,8 @@ namespace tenon::test {
 
 using data = detail::array_storage;
 
-/// Calls the graph once with these options.
-inline std::vector<data> run(const ir::graph& g, compile_options options, const std::vector<data>& in) {
-  const detail::function_ref f =
-      detail::make_function(g.inputs.data(), g.inputs.size(), g.outputs.data(), g.outputs.size(), std::move(options),
-                            detail::binding::at_call, std::source_location::current());
+/// Calls what was made of the graph once.
+inline std::vector<data> run(detail::function& f, const ir::graph& g, const std::vector<data>& in) {
   struct made {
     const ir::graph& g;
     std::vector<data> results;
@@ -34,8 +31,16 @@ inline std::vector<data> run(const ir::graph& g, compile_options options, const 
                                    &to};
   std::vector<const detail::any_view*> views;
   for (const data& d : in) views.push_back(&d.get());
-  detail::call_values(*f, views.data(), maker);
+  detail::call_values(f, views.data(), maker);
   return std::move(to.results);
+}
+/// The same with these options.
+inline detail::function_ref make(const ir::graph& g, compile_options options) {
+  return detail::make_function(g.inputs.data(), g.inputs.size(), g.outputs.data(), g.outputs.size(), std::move(options),
+                               detail::binding::at_call, std::source_location::current());
+}
+inline std::vector<data> run(const ir::graph& g, compile_options options, const std::vector<data>& in) {
+  return run(*make(g, std::move(options)), g, in);
 }
 
 /// Element `i` in row-major order.

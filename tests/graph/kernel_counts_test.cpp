@@ -1,0 +1,314 @@
+// How many kernels (loop nests with one parallel region) a computation becomes, beside the number derived by hand: one
+// where all reductions stand in the same outer loops, one for each contraction with what follows it. And the bytes that
+// are written to the workspace: what a later kernel reads, none where there is one kernel.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <tenon/tenon.hpp>
+#include <vector>
+
+#include "run_graph.hpp"
+
+using namespace tenon;
+
+namespace {
+
+using value = tensor<f32, any_shape>;
+
+value given(const char* name, const std::vector<extent_t>& extents) {
+  dims d;
+  for (extent_t e : extents) d.push_back(e);
+  return value(detail::emit_input(name, f32, d, std::source_location::current()));
+}
+
+struct counted {
+  std::int64_t kernels = 0, workspace = 0;
+  std::string explanation;
+  bool right = true;  ///< the native operators, one by one, give the same
+};
+
+// What the kernels write for each other.
+std::int64_t to_workspace(const std::string& explanation) {
+  static const std::string after = " to the workspace)";
+  std::int64_t all = 0;
+  for (std::size_t at = 0; (at = explanation.find(after, at)) != std::string::npos; at += after.size())
+    all += std::stoll(explanation.substr(explanation.rfind('(', at) + 1));
+  return all;
+}
+
+template <class F>
+counted count(std::vector<value> in, F f, int level = 3) {
+  ir::graph g;
+  for (const value& x : in) g.inputs.push_back(x.node());
+  for (const value& y : std::vector<value>(f(in))) g.outputs.push_back(y.node());
+  const auto data = test::inputs_for(g, 1);
+  const auto plain = test::run(g, {.target = "native", .opt_level = 0, .cache = false}, data);
+  const detail::function_ref made = test::make(g, {.target = "llvm", .opt_level = level, .cache = false});
+  const auto got = test::run(*made, g, data);
+  counted c;
+  for (std::size_t i = 0; i < got.size(); ++i) c.right = c.right && test::difference(got[i], plain[i]) < 1e-4;
+  const call_stats s = detail::stats_of(*made);
+  c.kernels = s.kernels;
+  c.explanation = detail::explain(*made).text();
+  c.workspace = to_workspace(c.explanation);
+  return c;
+}
+
+void expect(const char* name, std::int64_t kernels, std::int64_t workspace, const counted& c) {
+  CAPTURE(name);
+  std::printf("%-44s %2lld kernels, by hand %2lld; workspace %8lld bytes, by hand %8lld\n", name,
+              static_cast<long long>(c.kernels), static_cast<long long>(kernels), static_cast<long long>(c.workspace),
+              static_cast<long long>(workspace));
+  CHECK(c.kernels == kernels);
+  CHECK(c.workspace == workspace);
+  CHECK(c.right);
+  // explain() lists as many.
+  CHECK(c.explanation.find("\n" + std::to_string(c.kernels) + ". ") != std::string::npos);
+  CHECK(c.explanation.find("\n" + std::to_string(c.kernels + 1) + ". ") == std::string::npos);
+  if (c.kernels != kernels) MESSAGE(c.explanation.substr(0, 6000));
+}
+
+using values = std::vector<value>;
+constexpr reduce_attrs last{.axes = {-1}, .keep = true}, dropped{.axes = {-1}, .keep = false};
+value again(const value& x) { return unsqueeze(x, {-1}); }
+
+}  // namespace
+
+TEST_CASE("row reductions and what reads them: one kernel, from operators and from plain definitions") {
+  const auto rows = [] { return values{given("x", {37, 100})}; };
+  const auto with_scale = [] { return values{given("x", {37, 100}), given("scale", {100}), given("bias", {100})}; };
+
+  expect("softmax", 1, 0, count(rows(), [](values v) { return values{softmax(v[0])}; }));
+  expect("softmax, spelled out", 1, 0, count(rows(), [](values v) {
+           const value e = exp(v[0] - max(v[0], last));
+           return values{e / sum(e, last)};
+         }));
+  expect("softmax, axes dropped", 1, 0, count(rows(), [](values v) {
+           const value e = exp(v[0] - again(max(v[0], dropped)));
+           return values{e / again(sum(e, dropped))};
+         }));
+  expect("softmax, axes dropped, reshaped", 1, 0, count(rows(), [](values v) {
+           const value e = exp(v[0] - reshape(max(v[0], dropped), {37, 1}));
+           return values{e / reshape(sum(e, dropped), {37, 1})};
+         }));
+  expect("log_softmax", 1, 0, count(rows(), [](values v) { return values{log_softmax(v[0])}; }));
+  expect("log_softmax, spelled out", 1, 0, count(rows(), [](values v) {
+           const value shifted = v[0] - max(v[0], last);
+           return values{shifted - log(sum(exp(shifted), last))};
+         }));
+  expect("log_softmax, axes dropped", 1, 0, count(rows(), [](values v) {
+           const value shifted = v[0] - again(max(v[0], dropped));
+           return values{shifted - again(log(sum(exp(shifted), dropped)))};
+         }));
+  expect("layer_norm", 1, 0, count(with_scale(), [](values v) { return values{layer_norm(v[0], v[1], v[2])}; }));
+  expect("layer_norm, spelled out", 1, 0, count(with_scale(), [](values v) {
+           const value centered = v[0] - mean(v[0], last);
+           return values{centered / sqrt(mean(centered * centered, last) + 1e-5) * v[1] + v[2]};
+         }));
+  expect("layer_norm, axes dropped", 1, 0, count(with_scale(), [](values v) {
+           const value centered = v[0] - again(mean(v[0], dropped));
+           return values{centered * again(rsqrt(mean(centered * centered, dropped) + 1e-5)) * v[1] + v[2]};
+         }));
+  expect("layer_norm by E[x^2] - E[x]^2", 1, 0, count(with_scale(), [](values v) {
+           const value m = mean(v[0], dropped), square = mean(v[0] * v[0], dropped);
+           return values{(v[0] - again(m)) * again(rsqrt(square - m * m + 1e-5)) * v[1] + v[2]};
+         }));
+  expect("rms_norm", 1, 0, count(with_scale(), [](values v) { return values{rms_norm(v[0], v[1])}; }));
+  expect("rms_norm, spelled out", 1, 0,
+         count(with_scale(), [](values v) { return values{v[0] * rsqrt(mean(v[0] * v[0], last) + 1e-5) * v[1]}; }));
+  expect("rms_norm, axes dropped", 1, 0, count(with_scale(), [](values v) {
+           return values{v[0] * again(rsqrt(mean(v[0] * v[0], dropped) + 1e-5)) * v[1]};
+         }));
+  expect("logsumexp", 1, 0, count(rows(), [](values v) { return values{logsumexp(v[0], last)}; }));
+  expect("logsumexp, axes dropped", 1, 0, count(rows(), [](values v) { return values{logsumexp(v[0], dropped)}; }));
+  expect("logsumexp, spelled out", 1, 0, count(rows(), [](values v) {
+           const value m = max(v[0], last);
+           return values{log(sum(exp(v[0] - m), last)) + m};
+         }));
+  expect("logsumexp, spelled out, axes dropped", 1, 0, count(rows(), [](values v) {
+           const value m = max(v[0], dropped);
+           return values{log(sum(exp(v[0] - again(m)), dropped)) + m};
+         }));
+  expect("variance", 1, 0, count(rows(), [](values v) {
+           const value centered = v[0] - mean(v[0], last);
+           return values{mean(centered * centered, last)};
+         }));
+  expect("variance, axes dropped", 1, 0, count(rows(), [](values v) {
+           const value centered = v[0] - again(mean(v[0], dropped));
+           return values{mean(centered * centered, dropped)};
+         }));
+  expect("variance by E[x^2] - E[x]^2", 1, 0, count(rows(), [](values v) {
+           const value m = mean(v[0], dropped);
+           return values{mean(v[0] * v[0], dropped) - m * m};
+         }));
+}
+
+TEST_CASE("maps: one kernel") {
+  const auto x = [] { return values{given("x", {37, 100})}; };
+  expect("gelu", 1, 0, count(x(), [](values v) { return values{gelu(v[0])}; }));
+  expect("gelu, spelled out", 1, 0,
+         count(x(), [](values v) { return values{v[0] * 0.5 * (erf(v[0] / std::sqrt(2.0)) + 1)}; }));
+  expect("gelu by tanh, spelled out", 1, 0, count(x(), [](values v) {
+           const value cube = v[0] * v[0] * v[0];
+           return values{v[0] * 0.5 * (tanh((v[0] + cube * 0.044715) * 0.7978845608) + 1)};
+         }));
+}
+
+TEST_CASE("norms over channels and images: one kernel") {
+  const auto images = [] { return values{given("x", {3, 12, 5, 7}), given("scale", {12}), given("bias", {12})}; };
+  const auto channels = [](const value& v) { return reshape(v, {12, 1, 1}); };
+  expect("instance_norm", 1, 0, count(images(), [](values v) { return values{instance_norm(v[0], v[1], v[2])}; }));
+  expect("instance_norm, spelled out", 1, 0, count(images(), [&](values v) {
+           const reduce_attrs hw{.axes = {2, 3}, .keep = true};
+           const value centered = v[0] - mean(v[0], hw);
+           const value y = centered * rsqrt(mean(centered * centered, hw) + 1e-5);
+           return values{y * channels(v[1]) + channels(v[2])};
+         }));
+  expect("instance_norm, axes dropped", 1, 0, count(images(), [&](values v) {
+           const reduce_attrs hw{.axes = {2, 3}};
+           const auto back = [](const value& m) { return reshape(m, {3, 12, 1, 1}); };
+           const value centered = v[0] - back(mean(v[0], hw));
+           const value y = centered * back(rsqrt(mean(centered * centered, hw) + 1e-5));
+           return values{y * channels(v[1]) + channels(v[2])};
+         }));
+  expect("group_norm", 1, 0,
+         count(images(), [](values v) { return values{group_norm(v[0], v[1], v[2], {.groups = 4})}; }));
+  expect("group_norm, spelled out", 1, 0, count(images(), [&](values v) {
+           const value grouped = reshape(v[0], {3, 4, 3, 5, 7});
+           const reduce_attrs axes{.axes = {2, 3, 4}, .keep = true};
+           const value centered = grouped - mean(grouped, axes);
+           const value y = centered * rsqrt(mean(centered * centered, axes) + 1e-5);
+           return values{reshape(y, {3, 12, 5, 7}) * channels(v[1]) + channels(v[2])};
+         }));
+}
+
+TEST_CASE("attention: one kernel, as operator and from its formula") {
+  const auto heads = [] {
+    return values{given("q", {2, 3, 33, 16}), given("k", {2, 3, 40, 16}), given("v", {2, 3, 40, 16})};
+  };
+  expect("scaled_dot_product_attention", 1, 0,
+         count(heads(), [](values v) { return values{scaled_dot_product_attention(v[0], v[1], v[2])}; }));
+  expect("attention, spelled out", 1, 0,
+         count(heads(), [](values v) { return values{matmul(softmax(matmul(v[0], transpose(v[1])) * 0.25), v[2])}; }));
+  expect("attention, with softmax spelled out", 1, 0, count(heads(), [](values v) {
+           const value s = matmul(v[0], transpose(v[1])) / 4.0;
+           const value e = exp(s - max(s, last));
+           return values{matmul(e / sum(e, last), v[2])};
+         }));
+}
+
+namespace {
+
+/// Random weights by name.
+struct weights {
+  param_set values;
+  std::uint32_t seed = 1;
+  param operator()(const std::string& name, const std::vector<extent_t>& shape) {
+    values.set(name, array<f32>::uniform(shape, seed++));
+    return param(name, f32, shape);
+  }
+  param positive(const std::string& name, const std::vector<extent_t>& shape) {
+    array<f32> a = array<f32>::uniform(shape, seed++);
+    for (std::int64_t i = 0; i < a.size(); ++i) a.data()[i] = 1 + std::abs(a.data()[i]);
+    values.set(name, std::move(a));
+    return param(name, f32, shape);
+  }
+};
+template <class Net>
+counted count_built(const Net& net, const weights& w, const std::vector<extent_t>& extents, int level = 3) {
+  const array<f32> x = array<f32>::uniform(extents, 99);
+  auto made = build(net, signature<value>{}, {.params = w.values, .opt_level = level, .cache = false});
+  auto plain = build(net, signature<value>{}, {.target = "native", .params = w.values, .cache = false});
+  const array<f32> y = made(x), wanted = plain(x);
+  const std::string explanation = made.explain().text();
+  counted c{made.stats().kernels, to_workspace(explanation), explanation, y.dims() == wanted.dims()};
+  for (std::int64_t i = 0; c.right && i < y.size(); ++i)
+    c.right = std::abs(y.data()[i] - wanted.data()[i]) <= 1e-3F * (1 + std::abs(wanted.data()[i]));
+  return c;
+}
+
+struct normed_conv {
+  param weight, scale, bias, mean, variance;
+  conv2d_attrs attrs;
+  normed_conv(weights& w, const std::string& name, extent_t in, extent_t out, extent_t kernel)
+      : weight(w(name + ".weight", {out, in, kernel, kernel})),
+        scale(w(name + ".scale", {out})),
+        bias(w(name + ".bias", {out})),
+        mean(w(name + ".mean", {out})),
+        variance(w.positive(name + ".variance", {out})),
+        attrs{.padding = {static_cast<int>(kernel / 2), static_cast<int>(kernel / 2)}} {}
+  value operator()(const value& x) const { return batch_norm(conv2d(x, weight, attrs), scale, bias, mean, variance); }
+};
+struct bottleneck {
+  normed_conv reduce, middle, widen;
+  std::vector<normed_conv> projection;
+  bottleneck(weights& w, extent_t in, extent_t width, bool projected)
+      : reduce(w, "reduce", in, width, 1),
+        middle(w, "middle", width, width, 3),
+        widen(w, "widen", width, 4 * width, 1) {
+    if (projected) projection.emplace_back(w, "projection", in, 4 * width, 1);
+  }
+  value operator()(const value& x) const {
+    const value y = widen(relu(middle(relu(reduce(x)))));
+    return relu(y + (projection.empty() ? x : projection[0](x)));
+  }
+};
+
+struct dense {
+  param weight, bias;
+  dense(weights& w, const std::string& name, extent_t in, extent_t out)
+      : weight(w(name + ".weight", {in, out})), bias(w(name + ".bias", {out})) {}
+  value operator()(const value& x) const { return matmul(x, weight) + bias; }
+};
+// Of width 64 with 4 heads.
+struct transformer_block {
+  std::vector<dense> queries_keys_values;  // three, or one for all
+  dense joined, wide, narrow;
+  param scale1, bias1, scale2, bias2;
+  transformer_block(weights& w, bool packed)
+      : joined(w, "joined", 64, 64),
+        wide(w, "wide", 64, 256),
+        narrow(w, "narrow", 256, 64),
+        scale1(w("scale1", {64})),
+        bias1(w("bias1", {64})),
+        scale2(w("scale2", {64})),
+        bias2(w("bias2", {64})) {
+    if (packed) queries_keys_values.emplace_back(w, "qkv", 64, 192);
+    for (const char* name : {"q", "k", "v"})
+      if (!packed) queries_keys_values.emplace_back(w, name, 64, 64);
+  }
+  value operator()(const value& x) const {
+    const value h = layer_norm(x, scale1, bias1);
+    const auto part = [&](int i) -> value {
+      if (queries_keys_values.size() == 3) return queries_keys_values[static_cast<std::size_t>(i)](h);
+      return slice(queries_keys_values[0](h), {.start = {64 * i}, .stop = {64 * (i + 1)}, .axes = {-1}});
+    };
+    const auto by_head = [](const value& v) -> value { return transpose(reshape(v, {2, -1, 4, 16}), {0, 2, 1, 3}); };
+    const value attended = scaled_dot_product_attention(by_head(part(0)), by_head(part(1)), by_head(part(2)));
+    const value y = x + joined(reshape(value(transpose(attended, {0, 2, 1, 3})), {2, -1, 64}));
+    return y + narrow(gelu(wide(layer_norm(y, scale2, bias2))));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a ResNet-50 bottleneck: one kernel for each convolution") {
+  weights plain, projected;
+  // Two images of 16 channels between the convolutions; with the projection, its 64 too.
+  const bottleneck b(plain, 64, 16, false), p(projected, 32, 16, true);
+  const std::int64_t channel = 14 * 14 * 4;
+  expect("bottleneck", 3, 2 * 16 * channel, count_built(b, plain, {1, 64, 14, 14}));
+  expect("bottleneck with projection", 4, (2 * 16 + 64) * channel, count_built(p, projected, {1, 32, 14, 14}));
+}
+
+TEST_CASE("a pre-norm transformer block: at most 8 kernels") {
+  weights apart, together;
+  const transformer_block three(apart, false), one(together, true);
+  // The norm 1, queries, keys and values 3, attention 1, joined + x 1, the norm 1, wide + gelu 4; narrow + y is the
+  // result.
+  const std::int64_t tokens = std::int64_t{2} * 24 * 64 * 4;
+  expect("transformer block, one product for q, k, v", 7, 11 * tokens, count_built(one, together, {2, 24, 64}));
+  expect("transformer block, three, level 4", 7, 11 * tokens, count_built(three, apart, {2, 24, 64}, 4));
+}
