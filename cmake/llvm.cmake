@@ -13,7 +13,10 @@ target_compile_definitions(tenon-llvm PRIVATE ${LLVM_DEFINITIONS})
 target_include_directories(tenon-llvm SYSTEM PRIVATE ${LLVM_INCLUDE_DIRS})
 # Static archives only: a shared libLLVM would meet those of other versions in the process.
 llvm_map_components_to_libnames(llvm_libraries orcjit passes X86)
-target_link_libraries(tenon-llvm PRIVATE tenon fmt::fmt-header-only ${llvm_libraries} Threads::Threads)
+target_link_libraries(tenon-llvm PRIVATE tenon tenon-fmt ${llvm_libraries} Threads::Threads)
+
+tenon_precompile(tenon-llvm ${tenon_standard_headers} <fmt/format.h> <llvm/IR/IRBuilder.h> <llvm/IR/IntrinsicsX86.h>
+  <llvm/IR/Module.h> <llvm/Target/TargetMachine.h>)
 
 # LLVM's own linker links this in seconds, GNU ld takes a minute or more.
 find_program(TENON_LLD ld.lld HINTS "${LLVM_TOOLS_BINARY_DIR}" NO_DEFAULT_PATH)

@@ -1,6 +1,8 @@
 // Images.
 #include "tenon/ops/image.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "onnx/operators/common.hpp"
@@ -19,7 +21,7 @@ E chosen(node_call& n, std::string_view attribute_name, std::string_view otherwi
   const std::string_view given = n.text(attribute_name, otherwise);
   for (const word<E>& w : words)
     if (w.name == given) return w.value;
-  n.refuse(std::string(attribute_name) + " '" + std::string(given) + "' is not supported");
+  n.refuse(fmt::format("{} '{}' is not supported", attribute_name, given));
 }
 
 constexpr word<resize_mode> modes[] = {{"nearest", resize_mode::nearest},
