@@ -4,6 +4,7 @@
 //   networks                        compares
 //   networks --full                 also times one image of 224 x 224, 128 tokens, with 1 thread and with all
 //   networks --time NAME THREADS    times one of them, and says no more (bench/networks.py)
+//   networks --kernels NAME         where its time goes: the slowest kernels, then every one with its schedule
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -210,9 +211,15 @@ void time(const char* name, const Net& net, const weights& w, const std::vector<
               static_cast<long>(s.compilations));
 }
 
+template <class Net>
+void show_kernels(const Net& net, const weights& w, const std::vector<extent_t>& extents) {
+  auto f = build(net, signature<value>{}, {.target = "llvm -num-threads=1", .params = w.values});
+  print(f.bench(array<f32>::uniform(extents, 1)));
+}
+
 struct request {
   bool full = false;
-  std::string only{}, threads{};  // to be timed
+  std::string only{}, threads{};  // to be timed, or without threads to be looked into
 };
 
 template <class Net, class... A>
@@ -221,6 +228,7 @@ void run(const char* name, const request& r, const std::vector<extent_t>& small,
   if (!r.only.empty() && r.only != name) return;
   weights w;
   const Net net(w, sizes...);
+  if (!r.only.empty() && r.threads.empty()) return show_kernels(net, w, large);
   if (!r.only.empty()) return time(name, net, w, large, "llvm -num-threads=" + r.threads);
   compare(name, net, w, small);
   if (!r.full) return;
@@ -236,8 +244,10 @@ int main(int argc, char** argv) {
     r.full = true;
   else if (words.size() == 3 && words[0] == "--time")
     r.only = words[1], r.threads = words[2];
+  else if (words.size() == 2 && words[0] == "--kernels")
+    r.only = words[1];
   else if (!words.empty())
-    return std::fprintf(stderr, "networks [--full | --time NAME THREADS]\n"), 2;
+    return std::fprintf(stderr, "networks [--full | --time NAME THREADS | --kernels NAME]\n"), 2;
   const bool whole = r.full || !r.only.empty();
   run<resnet50>("ResNet-50", r, {1, 3, 64, 64}, {1, 3, 224, 224});
   run<mobilenet_v2>("MobileNetV2", r, {1, 3, 64, 64}, {1, 3, 224, 224});

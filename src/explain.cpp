@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <vector>
 
 #include "codegen/codegen.hpp"
@@ -50,6 +51,30 @@ double median(std::vector<double> v) {
   return v[v.size() / 2];
 }
 
+// Where the time of a call goes: the ten kernels that take most of it, numbered as in the whole list.
+std::string slowest_text(const std::vector<kernel_report>& kernels, const std::vector<double>& seconds) {
+  constexpr std::size_t most = 10;
+  std::vector<std::size_t> order(kernels.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(
+      order, [&](std::size_t a, std::size_t b) { return seconds[a] != seconds[b] ? seconds[a] > seconds[b] : a < b; });
+  const double all = std::accumulate(seconds.begin(), seconds.end(), 0.0);
+  if (kernels.size() < 2 || all <= 0) return {};
+  const machine_peaks& p = measured_peaks();
+  order.resize(std::min(order.size(), most));
+  std::string s = fmt::format("the slowest of {} kernels, {:.2f} us together:\n", kernels.size(), all * 1e6);
+  for (const std::size_t i : order) {
+    const kernel_report& k = kernels[i];
+    if (seconds[i] <= 0) break;
+    const double arithmetic = p.operations > 0 ? k.operations / seconds[i] / p.operations : 0;
+    const double memory = bytes_of(k) / seconds[i] / p.bytes;
+    s += fmt::format("{:>4}. {}: {:.2f} us, {:.1f}% of the time, {:.0f}% of the peak of {}\n", i + 1, k.name,
+                     seconds[i] * 1e6, 100 * seconds[i] / all, 100 * std::max(arithmetic, memory),
+                     arithmetic > memory ? "arithmetic" : "memory");
+  }
+  return s;
+}
+
 }  // namespace
 
 std::string kernels_text(const compiled_graph& g) {
@@ -93,6 +118,7 @@ std::string bench_text(const compiled_graph& g, void* const* arguments, void* co
       "a call takes {:.2f} us, the median of {}; this machine's core: {:.1f} G operations/s (f32), "
       "{:.1f} GB/s\n",
       median(whole) * 1e6, rounds, p.operations / 1e9, p.bytes / 1e9);
+  s += slowest_text(g.report.kernels, each);
   for (std::size_t i = 0; i < g.report.kernels.size(); ++i) {
     const kernel_report& k = g.report.kernels[i];
     if (each[i] <= 0) {

@@ -55,6 +55,16 @@ TEST_CASE("bench: each kernel beside the machine's peaks") {
   }
 }
 
+TEST_CASE("bench: where the time of several kernels goes") {
+  auto f = jit([](tensor<f32, shape<96, 64>> a, tensor<f32, shape<64, 64>> b) { return matmul(matmul(a, b), b); },
+               uncached());
+  const explanation e = f.bench(array<f32>::uniform({96, 64}, 1), array<f32>::uniform({64, 64}, 2));
+  CHECK(says(e, "the slowest of 2 kernels, "));
+  CHECK(says(e, "% of the time, "));
+  auto one = jit([](tensor<f32, shape<96, 64>> a) { return relu(a); }, uncached());
+  CHECK(one.bench(array<f32>::uniform({96, 64}, 1)).text().find("the slowest") == std::string::npos);
+}
+
 TEST_CASE("the busiest loop is innermost and has the most vector arithmetic") {
   const char* text =
       "f:\n"
