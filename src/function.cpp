@@ -16,6 +16,7 @@
 #include "ops/leaf.hpp"
 #include "pipeline.hpp"
 #include "runtime/shared_block.hpp"
+#include "segments.hpp"
 #include "tenon/runtime/array.hpp"
 
 namespace tenon::detail {
@@ -50,6 +51,7 @@ struct function {
   compile_settings settings;
   loc where;
   int arguments = 0, results = 0;
+  std::unique_ptr<const segments> cut;  // extents depend on data: runs instead of all that follows
 
   std::atomic<const entry*> last{nullptr};    // the latest call's
   std::atomic<const entry*> newest{nullptr};  // all of them, read without the mutex
@@ -121,26 +123,48 @@ void check_arguments(const function& f, const any_view* const* views) {
   }
 }
 
+void check_result(const function& f, int i, const any_view& v, const ir::value_type& r) {
+  if (v.type == r.element && v.dims == r.shape) return;
+  const std::string text =
+      fmt::format("call: result {}: given {}, the result is {}{}", i + 1, described(v), ir::to_string(r), made_at(f));
+  if (v.type != r.element) throw type_error(text);
+  throw shape_error(text);
+}
+// Memory of a result, apart from the arguments' and the results' before it.
+void check_result_memory(const function& f, int i, const any_view* const* views) {
+  const any_view& v = *views[f.arguments + i];
+  const std::string what = fmt::format("result {}", i + 1);
+  check_view(v, what.c_str(), access::write);
+  for (int k = 0; k < f.arguments + i; ++k) {
+    if (v.size == 0 || views[k]->size == 0 || !overlap(v, *views[k])) continue;
+    throw argument_error(
+        fmt::format("call: {} overlaps {}: memory {} of {} and {} of {}{}", what,
+                    k < f.arguments ? argument_name(f, k) : fmt::format("result {}", k - f.arguments + 1),
+                    fmt::ptr(v.data), described(v), fmt::ptr(views[k]->data), described(*views[k]), made_at(f)));
+  }
+}
 void check_results(const function& f, const entry& e, const any_view* const* views) {
   for (int i = 0; i < f.results; ++i) {
-    const any_view& v = *views[f.arguments + i];
-    const ir::value_type& r = e.made->results[static_cast<std::size_t>(i)];
-    const std::string what = fmt::format("result {}", i + 1);
-    if (v.type != r.element || v.dims != r.shape) {
-      const std::string text =
-          fmt::format("call: {}: given {}, the result is {}{}", what, described(v), ir::to_string(r), made_at(f));
-      if (v.type != r.element) throw type_error(text);
-      throw shape_error(text);
-    }
-    check_view(v, what.c_str(), access::write);
-    for (int k = 0; k < f.arguments + i; ++k) {
-      if (v.size == 0 || views[k]->size == 0 || !overlap(v, *views[k])) continue;
-      throw argument_error(
-          fmt::format("call: {} overlaps {}: memory {} of {} and {} of {}{}", what,
-                      k < f.arguments ? argument_name(f, k) : fmt::format("result {}", k - f.arguments + 1),
-                      fmt::ptr(v.data), described(v), fmt::ptr(views[k]->data), described(*views[k]), made_at(f)));
-    }
+    check_result(f, i, *views[f.arguments + i], e.made->results[static_cast<std::size_t>(i)]);
+    check_result_memory(f, i, views);
   }
+}
+
+// Results are written once all of them are known to fit.
+void run_segments(const function& f, const any_view* const* views) {
+  check_arguments(f, views);
+  for (int i = 0; i < f.results; ++i) check_result_memory(f, i, views);
+  const segments::made made = f.cut->run(views);
+  for (int i = 0; i < f.results; ++i) {
+    const any_view& v = made.results[static_cast<std::size_t>(i)];
+    check_result(f, i, *views[f.arguments + i], {v.type, v.dims});
+  }
+  for (int i = 0; i < f.results; ++i) copy_elements(*views[f.arguments + i], made.results[static_cast<std::size_t>(i)]);
+}
+void refuse_segments(const function& f, std::string_view what) {
+  if (f.cut)
+    throw schedule_error(
+        fmt::format("{}: extents of the function depend on data, so it has no list of kernels{}", what, made_at(f)));
 }
 
 // Extents, and strides where they are not row-major: what an executable depends on.
@@ -306,6 +330,8 @@ function_ref make_function(const node_ref* inputs, std::size_t input_count, cons
   refuse_foreign_inputs(*f);
   f->traced = ir::rewrite(f->traced, [](ir::node_table&, const ir::node_ref&) { return ir::node_ref(); });
   ir::verify(f->traced);
+  f->cut = segments::of(f->traced, f->options, when, where);
+  if (f->cut) return function_ref(f.release());
   if (when == binding::now) {
     prepare_once(*f);
   } else {
@@ -320,6 +346,7 @@ void call_into(function& f, const any_view* const* views) {
   const entry* e = f.last.load(std::memory_order_acquire);
   if (e && fits(*e, views, n) && apart(*e, views, f.arguments, f.results)) [[likely]]
     return run(f, *e, views);
+  if (f.cut) return run_segments(f, views);
   const entry& found = entry_for(f, views);
   check_results(f, found, views);
   bool plain = true;
@@ -331,6 +358,15 @@ void call_into(function& f, const any_view* const* views) {
 }
 
 void call_values(function& f, const any_view* const* arguments, result_maker maker) {
+  if (f.cut) {
+    check_arguments(f, arguments);
+    const segments::made made = f.cut->run(arguments);
+    for (int i = 0; i < f.results; ++i) {
+      const any_view& v = made.results[static_cast<std::size_t>(i)];
+      copy_elements(maker.make(maker.context, i, v.dims, f.options.memory), v);
+    }
+    return;
+  }
   const entry& e = entry_for(f, arguments);
   const int n = f.arguments + f.results;
   const any_view* few[max_stack_arguments];
@@ -345,6 +381,7 @@ void call_values(function& f, const any_view* const* arguments, result_maker mak
 }
 
 call_stats stats_of(function& f) {
+  if (f.cut) return f.cut->stats();
   const std::lock_guard lock(f.mutex);
   call_stats s;
   s.compilations = f.compilations;
@@ -386,6 +423,7 @@ std::vector<const any_view*> pointers_to(const std::vector<any_view>& views) {
 }
 
 std::vector<scheduling::nest> plain_nests(function& f, std::vector<dims>& extents) {
+  refuse_segments(f, "schedule");
   const std::vector<any_view> views = views_for(f, extents);
   check_arguments(f, pointers_to(views).data());
   std::vector<ir::value_type> types;
@@ -425,6 +463,7 @@ explanation explain(function& f) {
   const std::lock_guard lock(f.mutex);
   const entry* e = f.last.load(std::memory_order_acquire);
   std::string s = fmt::format("function made at {}:{}\n", f.where.file(), f.where.line());
+  if (f.cut) return explanation(s + f.cut->explain());
   if (!e) return explanation(s + "not compiled yet: it compiles at its first call\n" + ir::to_string(f.traced));
   const compiled_graph& g = *e->made;
   for (std::size_t i = 0; i < g.arguments.size(); ++i)
@@ -438,6 +477,7 @@ explanation explain(function& f) {
 }
 
 explanation bench(function& f, const any_view* const* arguments) {
+  refuse_segments(f, "bench");
   const entry& e = entry_for(f, arguments);
   std::vector<void*> data;
   for (int i = 0; i < f.arguments; ++i) data.push_back(arguments[i]->data);

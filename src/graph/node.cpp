@@ -55,13 +55,14 @@ template <class Error>
   throw Error(fmt::format("{}; at {}:{}", text, w.file(), w.line()));
 }
 
-// Counts and bytes of a value are computed without further checks: extents whose product overflows end here.
+// Counts and bytes of a value are computed without further checks: extents that no memory holds end here, those beside
+// unknown ones and beside a 0 too.
 bool fits_in_memory(const value_type& t) {
+  constexpr extent_t address_space = extent_t{1} << 47;
   extent_t bytes = std::max(1, static_cast<int>(size_of(t.element)));
-  if (!t.shape.is_static()) return true;
   for (extent_t e : t.shape)
-    if (e != 0 && __builtin_mul_overflow(bytes, e, &bytes)) return false;
-  return true;
+    if (e > 0) bytes = detail::bounded_product(bytes, e);
+  return bytes <= address_space;
 }
 
 }  // namespace

@@ -31,6 +31,8 @@ class lower_program : public lower_context {
   variable local_index(sym value) { return local(value); }
   void store(int result, const indices& i, sym value);
   sym load_result(int result, const indices& i);
+  /// Of a result of integers, as an index.
+  sym load_result_index(int result, const indices& i) { return load_result(result, i); }
   /// All statements made so far.
   stmt_ref finish();
 

@@ -23,6 +23,11 @@ using any_tensor = tensor<any_dtype, any_shape>;
 /// Largest constant, in bytes, that is computed during the import; larger ones are left to the compiler's passes.
 inline constexpr std::int64_t max_folded_bytes = std::int64_t{1} << 20;
 
+/// What all folded constants may take together: an import needs no more memory than stated (tests/onnx/mutations.cpp).
+inline constexpr std::int64_t max_all_folded_bytes = std::int64_t{16} << 20;
+/// Longest list of extents, axes and the like that is looked at.
+inline constexpr std::int64_t max_list = 1 << 16;
+
 /// In a list of extents: one that nobody can say before the call. (-1 is a number there: a Reshape asks with it.)
 inline constexpr extent_t unknown_extent = INT64_MIN / 2;
 
@@ -48,6 +53,11 @@ struct scope {
 
 class importer;
 
+/// Thrown by node_call::refuse and its like, reported with the node.
+struct refusal {
+  std::string why;
+};
+
 /// A node under conversion. Each member throws what the importer reports with the node's name.
 class node_call {
  public:
@@ -55,6 +65,8 @@ class node_call {
       : importer_(i), node_(n), scope_(s), version_(version) {}
 
   std::string_view op() const { return node_.op; }
+  /// Of the node, or of its first result where it has none.
+  std::string_view label() const;
   /// Of the operator set.
   std::int64_t version() const { return version_; }
   const loc& where() const;
@@ -76,8 +88,8 @@ class node_call {
   std::vector<std::int64_t> integers(int i) const;
   /// Elements of an operand of floats that the import must know.
   std::vector<double> reals(int i) const;
-  /// The elements of booleans that follow from operand i, which the import must know.
-  std::vector<std::int64_t> known_marks(int i, const any_tensor& marks) const;
+  /// The elements of booleans that follow from operand i; nothing when the import does not know them.
+  std::optional<std::vector<std::int64_t>> known_marks(int i, const any_tensor& marks) const;
   /// The element of a boolean of rank 0 or 1 that the import must know.
   bool known_scalar(const any_tensor&) const;
   /// The constant that the operand is, if it is.
@@ -120,6 +132,12 @@ class node_call {
   any_tensor make(const typename Op::attrs& at, std::initializer_list<any_tensor> operands) const {
     return emit(detail::definition<Op>(), &at, {operands.begin(), operands.size()});
   }
+  /// An operator whose results are those of the node.
+  template <class Op>
+  void make_all(const typename Op::attrs& at, std::span<const any_tensor> operands) {
+    const any_tensor all = emit(detail::definition<Op>(), &at, operands);
+    for (int i = 0; i < Op::results; ++i) out(i, any_tensor(detail::emit_result(all.node(), i, where())));
+  }
 
   [[noreturn]] void refuse(const std::string& why) const;
   /// Throws for attributes that were not asked for.
@@ -155,6 +173,7 @@ std::span<const mapping> quantized_operators();
 std::span<const mapping> loss_operators();
 std::span<const mapping> recurrent_operators();
 std::span<const mapping> signal_operators();
+std::span<const mapping> random_operators();
 std::span<const mapping> control_operators();
 /// Of lists of extents by name: what a model computes with shapes.
 std::span<const mapping> extent_operators();
@@ -174,11 +193,15 @@ class importer {
   void run_graph(const graph&, scope&);
   void run_node(const node&, scope&, int index);
   void convert(const node&, scope&);
+  /// False when no operator of the user's has the node's name.
+  bool convert_by_user(const node&, scope&);
   void expand_function(const function&, const node&, scope&);
   dims extents_of(const value_info&);
+  /// What the user says of an extent by name.
+  std::optional<extent_t> stated(std::string_view name) const;
   extent_t named(std::string_view name);
   extent_t unnamed();
-  any_tensor folded(const any_tensor&) const;
+  any_tensor folded(const any_tensor&);
   void report(const node&, int index, std::string_view why);
   void want_inputs_of(const ir::node&);
 
@@ -192,6 +215,8 @@ class importer {
   std::set<extent_t> names_taken_;
   std::vector<std::string> errors_;
   std::size_t more_errors_ = 0;
+  std::size_t nodes_ = 0;          // converted so far, those of subgraphs and functions each time
+  std::int64_t folded_bytes_ = 0;  // of constants made so far
   std::set<std::string> wanted_;
 };
 

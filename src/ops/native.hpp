@@ -347,6 +347,7 @@ class program : public context<D, O> {
   }
   void store(int result, const indices& i, extent_t v) { result_at<i64>(result, i) = v; }
   value load_result(int result, const indices& i) { return value(from_stored(result_at<O>(result, i))); }
+  extent_t load_result_index(int result, const indices& i) { return result_at<i64>(result, i); }
 
  private:
   template <dtype E>

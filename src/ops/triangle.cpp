@@ -19,4 +19,5 @@ struct override_of<ops::eye_op> {
 
 TENON_DEFINE(tril_op)
 TENON_DEFINE(triu_op)
+TENON_DEFINE(diag_op)
 TENON_DEFINE(eye_op)

@@ -32,5 +32,7 @@ detail::node_ref expand_max_unpool(const max_unpool_attrs& at, const detail::nod
 }  // namespace tenon::ops
 
 TENON_DEFINE(lp_pool_op)
+TENON_DEFINE(adaptive_avg_pool_op)
+TENON_DEFINE(adaptive_max_pool_op)
 TENON_DEFINE(max_pool_positions_op)
 TENON_DEFINE(max_unpool_op)

@@ -69,6 +69,12 @@ void add_images(table&);
 void add_quantized(table&);
 void add_losses(table&);
 void add_attention(table&);
+void add_order(table&);
+void add_random(table&);
+void add_boxes(table&);
+void add_linear(table&);
+void add_recurrent(table&);
+void add_rare_pooling(table&);
 
 inline bool any_type(dtype) { return true; }
 inline bool numbers(dtype t) { return t != b8; }

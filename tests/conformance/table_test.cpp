@@ -36,7 +36,9 @@ const std::map<std::string, std::string, std::less<>> not_called = {
     {"constant", "a leaf: tests/graph"},
     {"elementwise", "holds a user's lambda: tests/dsl/elementwise_test.cpp"},
     {"input", "a leaf: every call of this table has some"},
+    {"narrow", "starts a segment of a callable: tests/callable/segments_test.cpp"},
     {"param", "a leaf: tests/graph"},
+    {"random_bits", "of u64, which has no column: tests/dsl/random_test.cpp"},
     {"result", "a projection: top_k of this table"},
 };
 
@@ -358,6 +360,12 @@ table whole_table() {
   add_norms(t);
   add_products(t);
   add_attention(t);
+  add_order(t);
+  add_random(t);
+  add_boxes(t);
+  add_linear(t);
+  add_recurrent(t);
+  add_rare_pooling(t);
   add_indexing(t);
   add_placing(t);
   add_images(t);

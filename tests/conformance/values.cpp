@@ -128,6 +128,8 @@ void encode(dtype t, real x, std::byte* to) {
       return put(static_cast<std::int32_t>(x));
     case i8:
       return put(static_cast<std::int8_t>(x));
+    case u64:
+      return put(static_cast<std::uint64_t>(x));
     default:
       return put(static_cast<std::uint8_t>(x));
   }
@@ -159,6 +161,8 @@ real decode(dtype t, const std::byte* from) {
       return get(std::int32_t{});
     case i8:
       return get(std::int8_t{});
+    case u64:
+      return static_cast<real>(get(std::uint64_t{}));
     default:
       return get(std::uint8_t{});
   }

@@ -61,6 +61,8 @@ TEST_CASE("a shape that the model computes of a named extent folds, and serves e
   const onnx_model fixed = imported(model(flatten_by_shape), {.values = {}, .extents = {{"batch", 4}}});
   CHECK(fixed.graph().inputs[0].get() != nullptr);
   CHECK(test::has(to_string(fixed.graph()), "[4,2,3]"));
+  const onnx_model by_axis = imported(model(flatten_by_shape), {.values = {}, .extents = {{"x[0]", 5}}});
+  CHECK(test::has(to_string(by_axis.graph()), "[5,2,3]"));
 }
 
 TEST_CASE("a signature makes a typed callable, and must fit the model") {
@@ -96,11 +98,79 @@ TEST_CASE("what an operator refuses is said with the node") {
       refusal(model(input("x", {"2", "3"}) + input("y", {"4", "5"}) + node("MatMul", {"x", "y"}, {"z"}) + output("z")));
   CHECK(test::has(text, "MatMul 'make_z': matmul: inner extents 3 != 4"));
   CHECK(test::has(refusal(model(input("x", {"2"}) + node("Relu", {"x"}, {"y"}) + output("y"), 40)),
-                  "operator set 40 is outside 1 to 21"));
+                  "operator set 40 is outside 1 to 25"));
   CHECK(test::has(refusal(model(input("x", {"2"}, 8) + output("x"))), "input 'x' is string, no tensor"));
   CHECK(test::has(refusal(model(input("x", {"2"}) + output("y"))), "output 'y': no node makes it"));
   CHECK(test::has(refusal("\x12"), "no ONNX message"));
   CHECK(test::has(refusal(""), "it has no graph"));
+}
+
+TEST_CASE("the user's operators stand for nodes of their names, and what they refuse is said with the node") {
+  onnx_options own;
+  own.operators.push_back({"my.domain", "Scaled", [](const onnx_call& n) {
+                             if (n.inputs() > 1) throw argument_error("Scaled takes one input");
+                             const tensor<any_dtype, any_shape> x = n.input(0);
+                             return std::vector<tensor<any_dtype, any_shape>>{x * n.integer("by", 1), -x};
+                           }});
+  own.operators.push_back(
+      {"", "Relu", [](const onnx_call& n) { return std::vector<tensor<any_dtype, any_shape>>{abs(n.input(0))}; }});
+  const onnx_model m =
+      imported(model(input("x", {"2"}) + node("Scaled", {"x"}, {"a", "b"}, {attribute("by", 3)}, "my.domain") +
+                     node("Relu", {"b"}, {"c"}) + node("Add", {"a", "c"}, {"y"}) + output("y")),
+               own);
+  const std::vector<param_value> y = build(m, {.target = "native"})(array<f32>::from({-3, 4}));
+  CHECK(y[0].as<f32>()(0) == -6);
+  CHECK(y[0].as<f32>()(1) == 16);
+  const auto wrong = [&](const std::string& n) { return refusal(model(input("x", {"2"}) + n + output("y")), own); };
+  CHECK(test::has(wrong(node("Scaled", {"x"}, {"y"}, {}, "my.domain")),
+                  "Scaled 'make_y': the user's operator makes 2 results, the node has 1"));
+  CHECK(test::has(wrong(node("Scaled", {"x", "x"}, {"y", "z"}, {}, "my.domain")),
+                  "Scaled 'make_y': Scaled takes one input"));
+  CHECK(test::has(wrong(node("Scaled", {"x"}, {"y", "z"}, {attribute("to", 3)}, "my.domain")),
+                  "attribute 'to' is not supported"));
+}
+
+TEST_CASE("arithmetic on extents folds where it can, and one that follows from the others is left to the call") {
+  // y [batch * seq, 4] and back: the product of two names is what a reshape finds by itself.
+  const std::string product =
+      input("x", {"batch", "seq", "4"}) + integers("i0", {0}) + integers("i1", {1}) + integers("four", {4}) +
+      integers("two", {2}) + node("Shape", {"x"}, {"s"}) + node("Gather", {"s", "i0"}, {"b"}) +
+      node("Gather", {"s", "i1"}, {"q"}) + node("Mul", {"b", "q"}, {"n"}) + node("Div", {"four", "two"}, {"half"}) +
+      node("Mul", {"half", "two"}, {"width"}) + node("Concat", {"n", "width"}, {"to"}, {attribute("axis", 0)}) +
+      node("Reshape", {"x", "to"}, {"y"}) + output("y");
+  const untyped_function f = build(imported(model(product)), {.target = "native"});
+  CHECK(f(array<f32>::zeros({3, 5, 4}))[0].dims() == dims{15, 4});
+  CHECK(f(array<f32>::zeros({2, 1, 4}))[0].dims() == dims{2, 4});
+  // Where(Equal(wanted, -1), ones, wanted), as exporters write an Expand.
+  const std::string expand =
+      input("x", {"1", "4"}) + input("like", {"batch"}) + integers("minus", {-1}) + integers("one", {1}) +
+      integers("four", {4}) + node("Shape", {"like"}, {"n"}) +
+      node("Concat", {"n", "four"}, {"to"}, {attribute("axis", 0)}) + node("Equal", {"to", "minus"}, {"open"}) +
+      node("Where", {"open", "one", "to"}, {"extents"}) + node("Expand", {"x", "extents"}, {"wide"}) +
+      node("Add", {"wide", "wide"}, {"y"}) + output("y");
+  const untyped_function g = build(imported(model(expand)), {.target = "native"});
+  CHECK(g(array<f32>::zeros({1, 4}), array<f32>::zeros({3}))[0].dims() == dims{3, 4});
+}
+
+TEST_CASE("results whose extents depend on data have as many elements as there are") {
+  const onnx_model m =
+      imported(model(input("x", {"n"}) + node("NonZero", {"x"}, {"at"}) + node("Transpose", {"at"}, {"y"}) +
+                     node("Unique", {"x"}, {"u"}) + output("y") + output("u")));
+  const std::vector<param_value> y = build(m, {.target = "native"})(array<f32>::from({0, 3, 0, 3, 1}));
+  REQUIRE(y[0].dims() == dims{3, 1});
+  CHECK(y[0].as<i64>()(2, 0) == 4);
+  REQUIRE(y[1].dims() == dims{3});
+  CHECK(y[1].as<f32>()(2) == 3);
+}
+
+TEST_CASE("a model that is written out without end is refused") {
+  // A function that calls itself twice.
+  const std::string body =
+      part(1, "Again") + part(4, "in") + part(5, "out") + node("Again", {"in"}, {"mid"}, {}, "own", 7) +
+      node("Again", {"mid"}, {"out"}, {}, "own", 7) + part(9, part(1, "") + integer(2, 17)) + part(10, "own");
+  CHECK(test::has(
+      refusal(model(input("x", {"2"}) + node("Again", {"x"}, {"y"}, {}, "own") + output("y"), 17, part(25, body))),
+      "Again"));
 }
 
 TEST_CASE("inputs whose values decide extents are asked for, and become constants") {

@@ -21,6 +21,13 @@ inline constexpr extent_t name_base = INT64_MIN;
 inline constexpr int max_name_length = 10;
 inline constexpr char name_alphabet[] = "_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 constexpr bool is_named(extent_t e) { return e < name_base + (extent_t{1} << 60); }
+/// More elements than any memory holds; what is stated larger counts as this, so that sums of counts do not overflow.
+inline constexpr extent_t most_elements = extent_t{1} << 56;
+/// a * b of numbers from 0 on (or -1), at most `most_elements`.
+constexpr extent_t bounded_product(extent_t a, extent_t b) {
+  extent_t r = 0;
+  return __builtin_mul_overflow(a, b, &r) || r > most_elements ? most_elements : r;
+}
 /// The packed name, or 0 when `s` is not one: the caller decides what the error is.
 constexpr extent_t pack_name(const char* s, std::size_t n) {
   if (n == 0 || n > max_name_length) return 0;
@@ -111,10 +118,10 @@ struct dims {
       if (e[i] < 0) return false;
     return true;
   }
-  /// Number of elements of a static shape.
+  /// Number of elements of a static shape, at most detail::most_elements.
   constexpr extent_t count() const {
     extent_t n = 1;
-    for (int i = 0; i < rank; ++i) n *= e[i];
+    for (int i = 0; i < rank; ++i) n = detail::bounded_product(n, e[i]);
     return n;
   }
   constexpr const extent_t* begin() const { return e; }

@@ -4,8 +4,11 @@
 //   std::vector<param_value> y = net(array<f32>::uniform({1, 3, 224, 224}, 1));
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,13 +19,46 @@
 
 namespace tenon {
 
+namespace onnx {
+class node_call;
+}
+
+/// A node of a model as an operator of the user's own sees it.
+class onnx_call {
+ public:
+  explicit onnx_call(onnx::node_call& n) : call_(&n) {}
+  int inputs() const;
+  /// Whether input i is there: one may be left out.
+  bool has(int i) const;
+  tensor<any_dtype, any_shape> input(int i) const;
+  // Attributes by name; lists are empty when they are not there. The import refuses a node with attributes that nobody
+  // asked for.
+  std::int64_t integer(std::string_view name, std::int64_t otherwise) const;
+  double real(std::string_view name, double otherwise) const;
+  std::string text(std::string_view name, std::string_view otherwise) const;
+  std::vector<std::int64_t> integers(std::string_view name) const;
+  std::vector<double> reals(std::string_view name) const;
+
+ private:
+  onnx::node_call* call_;
+};
+/// An operator of the user's own: its domain and name in the model, and what it stands for. `make` gives one tensor for
+/// each output of the node; what it throws is reported with the node.
+struct onnx_operator {
+  std::string domain, name;
+  std::function<std::vector<tensor<any_dtype, any_shape>>(const onnx_call&)> make;
+};
+
 /// What a user may say about an import.
 struct onnx_options {
   /// Inputs that become constants: those whose values decide extents (the target of a Reshape that is no initializer)
   /// have to be among them.
   param_set values{};
-  /// Named extents that become numbers: {"batch", 1}. Needed where the model computes with them.
+  /// Extents that become numbers, by name, {"batch", 1}, or by input and axis, {"x[2]", 48}. Needed where the model
+  /// computes with them.
   std::vector<std::pair<std::string, extent_t>> extents{};
+  /// Operators of the user's own; one with the name of an operator of ONNX replaces that.
+  std::vector<onnx_operator> operators{};
 };
 
 /// A model that cannot be imported: the text lists every node that is at fault, with its operator, name and reason.
@@ -51,7 +87,7 @@ class onnx_model {
   std::vector<std::string> inputs_, outputs_;
 };
 
-/// Reads a model of ONNX, operator sets 1 to 21. Initializers become constants; they, and external data, stay in the
+/// Reads a model of ONNX, operator sets 1 to 25. Initializers become constants; they, and external data, stay in the
 /// mapped file, so it must not be changed while they are used. Extents that the model computes are computed here.
 /// Throws onnx_error that lists all nodes that cannot be imported, load_error for a file that is no model.
 onnx_model import_onnx(const std::string& path, const onnx_options& = {}, loc where = std::source_location::current());

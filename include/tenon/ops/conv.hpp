@@ -64,18 +64,20 @@ constexpr void check_list(outcome& o, std::string_view what, const ints& l, int 
   for (int v : l)
     if (v < least && o.ok) o.refuse() << what << " " << v << " < " << least;
 }
+/// Elements from the first of `k` taps to the last.
+constexpr extent_t window_reach(extent_t k, int dilation) { return detail::bounded_product(k - 1, dilation) + 1; }
 /// Positions of a window over `in` elements: of `k` taps, `ceil`: also the last one that is cut.
 constexpr extent_t window_count(outcome& o, extent_t in, extent_t k, int stride, int before, int after, int dilation,
                                 bool ceil = false) {
   if (in < 0 || k < 0) return dyn;
-  const extent_t reach = dilation * (k - 1) + 1, room = in + before + after;
+  const extent_t reach = window_reach(k, dilation), room = in + before + after;
   if (k == 0 || reach > room) {
     if (o.ok) o.refuse() << "window " << reach << " > extent " << room;
     return 0;
   }
   extent_t n = (room - reach + (ceil ? stride - 1 : 0)) / stride + 1;
   // A window that would begin in the padding after the end does not count.
-  if (ceil && (n - 1) * stride >= in + before) --n;
+  if (ceil && detail::bounded_product(n - 1, stride) >= in + before) --n;
   return n;
 }
 
@@ -99,8 +101,8 @@ struct conv_op {
       o.refuse() << "ranks " << x.rank << " and " << w.rank << ", not " << Spatial + 2;
       return o;
     }
-    if (x[1] >= 0 && w[1] >= 0 && x[1] != w[1] * at.groups) {
-      o.refuse() << "channels " << x[1] << " != " << w[1] * at.groups;
+    if (x[1] >= 0 && w[1] >= 0 && x[1] != detail::bounded_product(w[1], at.groups)) {
+      o.refuse() << "channels " << x[1] << " != " << detail::bounded_product(w[1], at.groups);
       return o;
     }
     if (w[0] >= 0 && w[0] % at.groups != 0) {
@@ -190,15 +192,15 @@ struct conv_transpose_op {
       o.refuse() << w[0] << " channels in " << at.groups << " groups";
       return o;
     }
-    dims r{x[0], w[1] < 0 ? dyn : w[1] * at.groups};
+    dims r{x[0], w[1] < 0 ? dyn : detail::bounded_product(w[1], at.groups)};
     for (int i = 0; i < Spatial; ++i) {
       if (x[i + 2] < 0 || w[i + 2] < 0) {
         r.push_back(dyn);
         continue;
       }
-      const extent_t e = entry(at.stride, i, 1) * (x[i + 2] - 1) + entry(at.dilation, i, 1) * (w[i + 2] - 1) + 1 +
-                         entry(at.output_padding, i, 0) - padding_before(at.padding, i) -
-                         padding_after(at.padding, Spatial, i);
+      const extent_t e = detail::bounded_product(x[i + 2] - 1, entry(at.stride, i, 1)) +
+                         window_reach(w[i + 2], entry(at.dilation, i, 1)) + entry(at.output_padding, i, 0) -
+                         padding_before(at.padding, i) - padding_after(at.padding, Spatial, i);
       if (e < 0) {
         o.refuse() << "the result would have extent " << e;
         return o;

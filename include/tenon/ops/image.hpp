@@ -2,21 +2,9 @@
 // include it beside. They are written in other operators, in src/ops/image.cpp.
 #pragma once
 #include "tenon/ops/call.hpp"
+#include "tenon/ops/reals.hpp"
 
 namespace tenon {
-
-/// A short list of numbers inside attributes; structural.
-struct reals {
-  static constexpr int capacity = 16;
-  double v[capacity]{};
-  int size = 0;
-  constexpr reals() = default;
-  constexpr reals(std::initializer_list<double> l) {
-    for (double x : l) v[size++] = x;
-  }
-  constexpr double operator[](int i) const { return v[i]; }
-  friend constexpr bool operator==(const reals&, const reals&) = default;
-};
 
 enum class resize_mode : unsigned char { nearest, linear, cubic };
 inline constexpr std::string_view resize_mode_names[] = {"nearest", "linear", "cubic"};
@@ -258,8 +246,9 @@ struct depth_to_space_op : image_over<domain::any> {
     else if (s[0][1] >= 0 && s[0][1] % (b * b) != 0)
       o.refuse() << s[0][1] << " channels in blocks of " << b << " x " << b;
     else if (b != 1)
-      o.out = dims{s[0][0], s[0][1] < 0 ? dyn : s[0][1] / (b * b), s[0][2] < 0 ? dyn : s[0][2] * b,
-                   s[0][3] < 0 ? dyn : s[0][3] * b};
+      o.out =
+          dims{s[0][0], s[0][1] < 0 ? dyn : s[0][1] / (b * b), s[0][2] < 0 ? dyn : detail::bounded_product(s[0][2], b),
+               s[0][3] < 0 ? dyn : detail::bounded_product(s[0][3], b)};
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
@@ -285,8 +274,8 @@ struct space_to_depth_op : image_over<domain::any> {
     for (int d = 2; d < 4 && o.ok; ++d)
       if (s[0][d] >= 0 && s[0][d] % b != 0) o.refuse() << "extent " << s[0][d] << " in blocks of " << b;
     if (b != 1)
-      o.out = dims{s[0][0], s[0][1] < 0 ? dyn : s[0][1] * b * b, s[0][2] < 0 ? dyn : s[0][2] / b,
-                   s[0][3] < 0 ? dyn : s[0][3] / b};
+      o.out = dims{s[0][0], s[0][1] < 0 ? dyn : detail::bounded_product(s[0][1], b * b),
+                   s[0][2] < 0 ? dyn : s[0][2] / b, s[0][3] < 0 ? dyn : s[0][3] / b};
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }

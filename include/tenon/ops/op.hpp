@@ -51,6 +51,7 @@
 //   p.branch(mask, f[, otherwise])
 //   p.local(value) -> a variable with get() and set(value); p.local_index(index) the same for indices
 //   p.store(result, indices, value), p.load_result(result, indices) -> value; and all that C has
+//   p.load_result_index(result, indices) -> index        of a result of i64
 #pragma once
 #include "tenon/core/outcome.hpp"
 

@@ -48,15 +48,15 @@ struct pool_over : unary_over<Takes> {
       return o;
     }
     for (int i = 0; i < n; ++i) {
-      const int before = padding_before(at.padding, i), after = padding_after(at.padding, n, i);
-      const int reach = entry(at.dilation, i, 1) * (at.window[i] - 1) + 1;
+      const extent_t before = padding_before(at.padding, i), after = padding_after(at.padding, n, i);
+      const extent_t reach = window_reach(at.window[i], entry(at.dilation, i, 1));
       if (before >= reach || after >= reach) {
         o.refuse() << "padding " << (before > after ? before : after) << " >= window " << reach;
         return o;
       }
       const int axis = s[0].rank - n + i;
-      o.out[axis] = window_count(o, s[0][axis], at.window[i], entry(at.stride, i, 1), before, after,
-                                 entry(at.dilation, i, 1), at.ceil_mode);
+      o.out[axis] = window_count(o, s[0][axis], at.window[i], entry(at.stride, i, 1), padding_before(at.padding, i),
+                                 padding_after(at.padding, n, i), entry(at.dilation, i, 1), at.ceil_mode);
     }
     return o;
   }
@@ -122,8 +122,8 @@ struct avg_pool_op : pool_over<domain::floats> {
   template <class C, class I>
   static auto compute(C& c, const attrs& at, const I& i) {
     const auto sum = over(c, C::reducer::sum, at, i, c.constant(0));
-    int all = 1;
-    for (int w : at.window) all *= w;
+    extent_t all = 1;
+    for (int w : at.window) all = detail::bounded_product(all, w);
     if (!cut(at) || (at.count_include_pad && !at.ceil_mode)) return sum / c.constant(all);
     // Taps inside the operand, or inside the operand with its padding.
     const auto count = c.reduce(C::reducer::sum, window_extents(c, at), [&](const I& r) {

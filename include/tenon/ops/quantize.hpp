@@ -2,6 +2,7 @@
 // written in other operators, in src/ops/quantize.cpp.
 #pragma once
 #include "tenon/ops/conv.hpp"
+#include "tenon/ops/many_operands.hpp"
 
 namespace tenon {
 
@@ -29,6 +30,10 @@ detail::node_ref expand_matmul_integer(const detail::node_ref& a, const detail::
                                        const detail::node_ref& a_zero, const detail::node_ref& b_zero);
 detail::node_ref expand_conv_integer(const conv_attrs&, const detail::node_ref& x, const detail::node_ref& w,
                                      const detail::node_ref& x_zero, const detail::node_ref& w_zero);
+
+/// Operands as the operators have them; operand 8 may be missing.
+detail::node_ref expand_qlinear_matmul(const detail::node_ref* operands);
+detail::node_ref expand_qlinear_conv(const conv_attrs&, const detail::node_ref* operands, int n);
 
 constexpr bool is_byte(dtype d) { return d == i8 || d == u8 || d == any_dtype; }
 
@@ -172,6 +177,70 @@ struct conv_integer_op : matmul_integer_op {
   }
 };
 
+/// Operands a, its scale and zero point, b, its scale and zero point, the result's scale and zero point: the product of
+/// quantised matrices, quantised. b's scale and zero point may be vectors along its columns. ONNX QLinearMatMul.
+struct qlinear_matmul_op : unary_over<domain::integers> {
+  static constexpr const char* name = "qlinear_matmul";
+  static constexpr const char* kind_of = "library";
+  static constexpr int operands = 8, max_operands = 8;
+  static constexpr bool is_scale(int k) { return k == 1 || k == 4 || k == 6; }
+  static constexpr dtype operand_type(int k, dtype main) { return is_scale(k) ? f32 : main; }
+  static constexpr outcome shape(const auto&, shapes s) {
+    const dims both[] = {s[0], s[3], s[2], s[5]};
+    outcome o = matmul_integer_op::shape(no_attrs{}, {both, 4});
+    if (s[0].any() || s[3].any()) return o;
+    check_along(o, "scale ", s[1], dims{1}, 0);
+    check_along(o, "scale ", s[4], s[3].rank == 1 ? dims{1} : s[3], s[3].rank == 1 ? 0 : -1);
+    for (int k = 6; k < 8; ++k) check_along(o, "the result's scale or zero point ", s[k], dims{1}, 0);
+    return o;
+  }
+  static constexpr dims unknown(shapes s) { return shape(no_attrs{}, s).out; }
+  static constexpr type_outcome types(const auto&, dtypes t) {
+    type_outcome o;
+    o.out = t[7];
+    for (int k = 0; k < 8 && o.ok; ++k) {
+      if (is_scale(k) ? t[k] != f32 && t[k] != any_dtype : !is_byte(t[k]))
+        o.refuse() << tenon::name(t[k]) << (is_scale(k) ? " is not f32" : " is neither i8 nor u8");
+    }
+    return o;
+  }
+  template <class X, class... More>
+  static X expand(const attrs&, const X& a, const More&... more) {
+    const detail::node_ref in[] = {a.node(), more.node()...};
+    return X(expand_qlinear_matmul(in));
+  }
+};
+/// Operands x, its scale and zero point, w, its scale and zero point, the result's scale and zero point[, a bias of i32
+/// in units of both scales]: the convolution of quantised values, quantised. w's scale and zero point may be vectors
+/// along its first axis. ONNX QLinearConv.
+struct qlinear_conv_op : qlinear_matmul_op {
+  using attrs = conv_attrs;
+  static constexpr const char* name = "qlinear_conv";
+  static constexpr int max_operands = 9;
+  static constexpr outcome shape(const auto& at, shapes s) {
+    const dims both[] = {s[0], s[3], s[2], s[5]};
+    outcome o = conv_integer_op::shape(at, {both, 4});
+    if (s[0].any() || s[3].any()) return o;
+    check_along(o, "scale ", s[1], dims{1}, 0);
+    check_along(o, "scale ", s[4], s[3], 0);
+    for (int k = 6; k < 8; ++k) check_along(o, "the result's scale or zero point ", s[k], dims{1}, 0);
+    if (o.ok && s.size() > 8 && (s[8].rank != 1 || (s[8][0] >= 0 && s[3][0] >= 0 && s[8][0] != s[3][0])))
+      o.refuse() << "bias " << s[8] << " of " << s[3][0] << " channels";
+    return o;
+  }
+  static constexpr dims unknown(shapes) { return detail::any_dims(); }
+  static constexpr type_outcome types(const auto& at, dtypes t) {
+    type_outcome o = qlinear_matmul_op::types(at, t);
+    if (o.ok && t.size() > 8 && t[8] != i32 && t[8] != any_dtype) o.refuse() << "a bias of " << tenon::name(t[8]);
+    return o;
+  }
+  template <class X, class... More>
+  static X expand(const attrs& at, const X& x, const More&... more) {
+    const detail::node_ref in[] = {x.node(), more.node()...};
+    return X(expand_qlinear_conv(at, in, static_cast<int>(std::size(in))));
+  }
+};
+
 }  // namespace ops
 
 /// quantize_linear(x, scale, zero), quantize_linear(x, scales, zeros, {.axis = 0}).
@@ -181,5 +250,9 @@ inline constexpr detail::attr_fn<ops::dequantize_linear_op> dequantize_linear{};
 inline constexpr detail::attr_fn<ops::dynamic_quantize_linear_op> dynamic_quantize_linear{};
 inline constexpr detail::attr_fn<ops::matmul_integer_op> matmul_integer{};
 inline constexpr detail::attr_fn<ops::conv_integer_op> conv_integer{};
+/// qlinear_matmul(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero).
+inline constexpr detail::attr_fn<ops::qlinear_matmul_op> qlinear_matmul{};
+/// qlinear_conv(x, x_scale, x_zero, w, w_scale, w_zero, scale, zero[, bias], {.padding = {1, 1}}).
+inline constexpr detail::attr_fn<ops::qlinear_conv_op> qlinear_conv{};
 
 }  // namespace tenon

@@ -64,7 +64,7 @@ struct extent_product {
   bool unknown = false;  ///< an extent without a name is in it
   constexpr void times(extent_t e) {
     if (e >= 0)
-      numbers *= e;
+      numbers = detail::bounded_product(numbers, e);
     else if (e == dyn)
       unknown = true;
     else

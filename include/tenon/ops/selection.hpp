@@ -83,7 +83,7 @@ struct pad_op : movement_op {
       return o;
     }
     for (int i = 0; i < s[0].rank; ++i) {
-      const int before = at.before[i], after = at.after[i];
+      const extent_t before = at.before[i], after = at.after[i];
       if (before < 0 || after < 0) {
         o.refuse() << "padding " << (before < 0 ? before : after) << " < 0";
         return o;
@@ -105,7 +105,7 @@ struct pad_op : movement_op {
     bool masked = false;
     for (int d = 0; d < c.rank(0); ++d) {
       const int before = at.before[d], after = at.after[d];
-      if (before + after == 0) continue;
+      if (before == 0 && after == 0) continue;
       const auto n = c.extent(0, d), zero = c.to_index(0), one = c.to_index(1);
       const auto t = i[d] - c.to_index(before);
       if (at.mode == pad_mode::constant) {
@@ -249,7 +249,7 @@ struct tile_op : movement_op {
         o.refuse() << "repeats " << at.repeats[d] << " < 0";
         return o;
       }
-      if (at.repeats[d] != 1) o.out[d] = s[0][d] < 0 ? dyn : s[0][d] * at.repeats[d];
+      if (at.repeats[d] != 1) o.out[d] = s[0][d] < 0 ? dyn : detail::bounded_product(s[0][d], at.repeats[d]);
     }
     return o;
   }
@@ -275,7 +275,7 @@ struct repeat_op : movement_op {
     if (at.count < 0)
       o.refuse() << "count " << at.count << " < 0";
     else if (at.count != 1)
-      o.out[axis] = s[0][axis] < 0 ? dyn : s[0][axis] * at.count;
+      o.out[axis] = s[0][axis] < 0 ? dyn : detail::bounded_product(s[0][axis], at.count);
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }

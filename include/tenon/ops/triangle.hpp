@@ -1,11 +1,11 @@
-// Matrices by their diagonals: tril, triu, eye. Not part of tenon.hpp: include it beside.
+// Matrices by their diagonals: tril, triu, diag, eye. Not part of tenon.hpp: include it beside.
 #pragma once
 #include "tenon/ops/indexing.hpp"
 
 namespace tenon {
 
-/// Of `tril` and `triu`: the diagonal that is still part of the triangle; 0 is the main one, above it they are
-/// positive.
+/// Of `tril`, `triu` and `diag`: the diagonal that is still part of the triangle, or that is meant; 0 is the main one,
+/// above it they are positive.
 struct triangle_attrs {
   int diagonal = 0;
   template <class Self, class V>
@@ -60,6 +60,39 @@ struct triu_op : triangle_op {
   }
 };
 
+/// Of a vector the matrix with it on a diagonal, zeros elsewhere; of a matrix the diagonal. NumPy diag.
+struct diag_op : movement_op {
+  using attrs = triangle_attrs;
+  static constexpr const char* name = "diag";
+  static constexpr extent_t below(const auto& at) { return at.diagonal < 0 ? -extent_t{at.diagonal} : 0; }
+  static constexpr extent_t right(const auto& at) { return at.diagonal > 0 ? at.diagonal : 0; }
+  static constexpr outcome shape(const auto& at, shapes s) {
+    outcome o;
+    o.out = s[0];
+    if (s[0].any()) return o;
+    if (s[0].rank == 1) {
+      const extent_t n = s[0][0] < 0 ? (at.diagonal ? dyn : s[0][0]) : s[0][0] + below(at) + right(at);
+      o.out = dims{n, n};
+    } else if (s[0].rank == 2) {
+      const extent_t rows = s[0][0] - below(at), columns = s[0][1] - right(at), n = rows < columns ? rows : columns;
+      o.out = dims{s[0].is_static() ? (n < 0 ? 0 : n) : dyn};
+    } else {
+      o.refuse() << "rank " << s[0].rank << ", neither 1 nor 2";
+    }
+    return o;
+  }
+  static constexpr dims unknown(shapes s) {
+    return s[0].rank == 1 ? dims{dyn, dyn} : s[0].rank == 2 ? dims{dyn} : detail::any_dims();
+  }
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    const auto lower = c.to_index(below(at)), side = c.to_index(right(at));
+    if (c.rank(0) == 2) return c.load(0, I{i[0] + lower, i[0] + side});
+    return c.load_if((i[0] + side == i[1] + lower) & (i[0] >= lower) & (i[1] >= side), 0, I{i[0] - lower},
+                     c.constant(0));
+  }
+};
+
 /// Ones on a diagonal, zeros elsewhere. A leaf: it has no operands. NumPy eye, ONNX EyeLike.
 struct eye_op {
   using attrs = eye_attrs;
@@ -93,6 +126,8 @@ struct eye_op {
 /// tril(x), tril(x, {.diagonal = -1}).
 inline constexpr detail::attr_fn<ops::tril_op> tril{};
 inline constexpr detail::attr_fn<ops::triu_op> triu{};
+/// diag(x), diag(x, {.diagonal = 1}).
+inline constexpr detail::attr_fn<ops::diag_op> diag{};
 /// eye<f32, 4, 4>(), eye<i64, 2, 3>(1): extents as template arguments.
 template <dtype D, extent_t... E>
   requires(sizeof...(E) >= 2)

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "onnx/operators/common.hpp"
+#include "tenon/ops/boxes.hpp"
 
 namespace tenon::onnx {
 namespace {
@@ -135,6 +136,21 @@ void align_regions(node_call& n) {
   if (at.samples < 1) n.refuse("sampling_ratio 0: as many samples as each region's extents say");
   n.out(roi_align(n.in(0), n.in(1), n.in(2), at));
 }
+void suppress(node_call& n) {
+  const auto number = [&](int i, double otherwise) {
+    if (!n.has(i)) return otherwise;
+    const std::vector<double> v = n.reals(i);
+    if (v.size() != 1) n.refuse("input " + std::to_string(i) + " is no scalar");
+    return v[0];
+  };
+  suppression_attrs at;
+  const double most = number(2, 0);
+  at.most = most > 0 ? static_cast<int>(std::min<double>(most, slice_end)) : 0;
+  at.overlap = number(3, 0);
+  at.score = number(4, at.score);
+  at.centered = n.integer("center_point_box", 0) != 0;
+  n.out(non_max_suppression(n.in(0), n.in(1), at));
+}
 block_attrs block_of(node_call& n) {
   return {.block = n.few(n.integer("blocksize", 0), "blocksize"), .channel_first = n.text("mode", "DCR") == "CRD"};
 }
@@ -149,6 +165,7 @@ constexpr mapping table[] = {
     {"DepthToSpace", [](node_call& n) { n.out(depth_to_space(n.in(0), block_of(n))); }},
     {"GridSample", sample_grid},
     {"LRN", local_response},
+    {"NonMaxSuppression", suppress},
     {"Resize", resize_image},
     {"RoiAlign", align_regions},
     {"SpaceToDepth", [](node_call& n) { n.out(space_to_depth(n.in(0), block_of(n))); }},

@@ -1,5 +1,6 @@
 // Elements chosen or placed by the values of another operand.
 #include "onnx/operators/common.hpp"
+#include "tenon/ops/dynamic.hpp"
 #include "tenon/ops/scatter.hpp"
 
 namespace tenon::onnx {
@@ -40,25 +41,28 @@ void running_sum(node_call& n) {
                          .exclusive = n.integer("exclusive", 0) != 0,
                          .reverse = n.integer("reverse", 0) != 0}));
 }
-/// Where the condition holds: which elements these are must be known here.
-void compress(node_call& n) {
-  const std::vector<std::int64_t> condition = n.integers(1);
+/// Where the condition holds: which elements these are is looked up here when it is known.
+void compress_marked(node_call& n) {
+  const bool flat = !n.find("axis");
+  const int axis = flat ? 0 : n.axis("axis", 0, n.rank(0));
+  const any_tensor x = flat ? reshaped(n.in(0), {dyn}) : n.in(0);
+  const auto known = n.known_marks(1, n.in(1));
+  if (!known) return n.out(compress(x, n.in(1), {.axis = axis}));
   std::vector<std::int64_t> where;
-  for (std::size_t i = 0; i < condition.size(); ++i)
-    if (condition[i]) where.push_back(static_cast<std::int64_t>(i));
-  const any_tensor indices = n.constant(i64, {static_cast<extent_t>(where.size())}, where.data());
-  if (n.find("axis")) return n.out(gather(n.in(0), indices, {.axis = n.axis("axis", 0, n.rank(0))}));
-  n.out(gather(reshaped(n.in(0), {dyn}), indices, {.axis = 0}));
+  for (std::size_t i = 0; i < known->size(); ++i)
+    if ((*known)[i]) where.push_back(static_cast<std::int64_t>(i));
+  n.out(gather(x, n.constant(i64, {static_cast<extent_t>(where.size())}, where.data()), {.axis = axis}));
 }
 
-/// The positions of what is not 0, [rank, count]: which these are must be known here.
-void nonzero(node_call& n) {
-  const any_tensor marks = not_equal(n.in(0), n.scalar(n.type(0), 0));
+/// The positions of what is not 0, [rank, count], looked up here when they are known.
+void nonzero_positions(node_call& n) {
+  const any_tensor x = n.in(0);
+  const auto known = n.known_marks(0, n.type(0) == b8 ? x : any_tensor(not_equal(x, n.scalar(n.type(0), 0))));
+  if (!known) return n.out(nonzero(x));
   const dims d = n.shape(0);
-  const std::vector<std::int64_t> condition = n.known_marks(0, marks);
   std::vector<std::vector<std::int64_t>> at(static_cast<std::size_t>(d.rank));
-  for (std::size_t i = 0; i < condition.size(); ++i) {
-    if (!condition[i]) continue;
+  for (std::size_t i = 0; i < known->size(); ++i) {
+    if (!(*known)[i]) continue;
     auto rest = static_cast<std::int64_t>(i);
     for (int k = d.rank; k-- > 0;) {
       at[static_cast<std::size_t>(k)].push_back(rest % d[k]);
@@ -69,6 +73,16 @@ void nonzero(node_call& n) {
   for (const auto& row : at) all.insert(all.end(), row.begin(), row.end());
   const extent_t count = at.empty() ? 0 : static_cast<extent_t>(at[0].size());
   n.out(n.constant(i64, {d.rank, count}, all.data()));
+}
+
+void unique_elements(node_call& n) {
+  unique_attrs at{.flat = !n.find("axis"), .sorted = n.integer("sorted", 1) != 0};
+  if (!at.flat) at.axis = n.axis("axis", 0, n.rank(0));
+  const auto [values, first, inverse, counts] = unique(n.in(0), at);
+  n.out(0, any_tensor(values));
+  n.out(1, any_tensor(first));
+  n.out(2, any_tensor(inverse));
+  n.out(3, any_tensor(counts));
 }
 
 scatter_mode mode_of(node_call& n) {
@@ -83,7 +97,7 @@ void scatter_along(node_call& n) {
 }
 
 constexpr mapping table[] = {
-    {"Compress", compress},
+    {"Compress", compress_marked},
     {"CumSum", running_sum},
     {"Gather", [](node_call& n) { n.out(gather(n.in(0), n.in(1), {.axis = n.few(n.integer("axis", 0), "axis")})); }},
     {"GatherElements",
@@ -92,12 +106,13 @@ constexpr mapping table[] = {
      [](node_call& n) {
        n.out(gather_nd(n.in(0), n.in(1), {.batch = n.few(n.integer("batch_dims", 0), "batch_dims")}));
      }},
-    {"NonZero", nonzero},
+    {"NonZero", nonzero_positions},
     {"OneHot", one_hot_values},
     {"Scatter", scatter_along},
     {"ScatterElements", scatter_along},
     {"ScatterND", [](node_call& n) { n.out(scatter_nd(n.in(0), n.in(1), n.in(2), {.mode = mode_of(n)})); }},
     {"TopK", largest_k},
+    {"Unique", unique_elements},
 };
 static_assert(is_sorted(table));
 

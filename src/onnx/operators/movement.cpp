@@ -106,7 +106,7 @@ void split_parts(node_call& n) {
   if (parts.size() != static_cast<std::size_t>(n.outputs())) n.refuse("as many parts as outputs are needed");
   int at = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const int end = at + n.few(parts[i], "part");
+    const int end = n.few(std::int64_t{at} + n.few(parts[i], "part"), "end of a part");
     n.out(static_cast<int>(i), slice(n.in(0), {.start = {at}, .stop = {end}, .step = {}, .axes = {axis}}));
     at = end;
   }

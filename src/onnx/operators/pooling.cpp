@@ -68,8 +68,9 @@ void unpool(node_call& n) {
   // What pooling would have made of the result.
   dims natural = d;
   for (int i = 0; i < spatial; ++i)
-    natural[i + 2] = (d[i + 2] - 1) * ops::entry(stride, i, 1) + window[i] - ops::padding_before(pads, i) -
-                     ops::padding_after(pads, spatial, i);
+    natural[i + 2] = detail::bounded_product(d[i + 2] - 1, ops::entry(stride, i, 1)) + window[i] -
+                     ops::padding_before(pads, i) - ops::padding_after(pads, spatial, i);
+  if (!std::ranges::all_of(natural, [](extent_t e) { return e >= 0; })) n.refuse("the pads are larger than the window");
   if (!n.has(2)) return n.out(max_unpool(n.in(0), n.in(1), {.to = natural}));
   // The positions count in the natural extents; the stated ones are as large or larger.
   const dims to = dims_of(n, n.integers(2));

@@ -69,6 +69,8 @@ void conv_transpose(node_call& n) {
   window w = window_of(n, k, automatic_padding::ignored);
   ints extra = n.few("output_padding");
   const ints shape = n.few("output_shape");
+  if ((extra.size && extra.size != spatial) || (shape.size && shape.size != spatial))
+    n.refuse("output_padding or output_shape is not as long as there are spatial axes");
   const std::string_view automatic = n.text("auto_pad", "NOTSET");
   if (shape.size || automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
     // The padding is what makes the extents come out.
@@ -78,8 +80,9 @@ void conv_transpose(node_call& n) {
       const extent_t in = d[i + 2];
       if (in < 0 || k[i + 2] < 0) n.refuse("the extents are not known: give them in onnx_options::extents");
       const int s = ops::entry(w.stride, i, 1);
-      const extent_t wanted = shape.size ? shape[i] : in * s;
-      const extent_t full = s * (in - 1) + ops::entry(extra, i, 0) + (k[i + 2] - 1) * ops::entry(w.dilation, i, 1) + 1;
+      const extent_t wanted = shape.size ? shape[i] : detail::bounded_product(in, s);
+      const extent_t full = detail::bounded_product(in - 1, s) + ops::entry(extra, i, 0) +
+                            ops::window_reach(k[i + 2], ops::entry(w.dilation, i, 1));
       const int total = n.few(std::max<extent_t>(full - wanted, 0), "padding");
       const bool upper = automatic == "SAME_UPPER";
       pads.v[i] = upper ? total / 2 : total - total / 2;

@@ -34,41 +34,31 @@ void dynamic_quantize(node_call& n) {
 any_tensor zero_point(node_call& n, int operand, int zero) {
   return n.has(zero) ? n.in(zero) : n.scalar(n.type(operand), 0);
 }
-any_tensor integer_convolution(node_call& n, int x, int w, const any_tensor& x_zero, const any_tensor& w_zero) {
+void integer_convolution(node_call& n) {
   n.ignore({"kernel_shape"});
-  return conv_integer(n.in(x), n.in(w), x_zero, w_zero, convolution(n, window_of(n, n.shape(w))));
+  n.out(conv_integer(n.in(0), n.in(1), zero_point(n, 0, 2), zero_point(n, 1, 3),
+                     convolution(n, window_of(n, n.shape(1)))));
 }
-/// Operands x, its scale and zero point, y, its scale and zero point, the result's scale and zero point: the sums of
-/// products as the result's integers. y's scale may be a vector along `axis`.
-any_tensor requantized(node_call& n, const any_tensor& sums, int axis) {
-  const int rank = sums.node()->type.shape.rank;
-  any_tensor scale = n.in(4);
-  if (n.rank(4) == 1 && n.shape(4)[0] != 1) {
-    ints behind;
-    for (int i = axis + 1; i < rank; ++i) behind.v[behind.size++] = i - axis;
-    if (behind.size) scale = unsqueeze(scale, behind);
-  }
-  return quantize_linear(cast(sums, f32) * (n.in(1) * scale), n.in(6), n.in(7), {.axis = axis});
+void quantized_product(node_call& n) {
+  n.out(qlinear_matmul(n.in(0), n.in(1), n.in(2), n.in(3), n.in(4), n.in(5), n.in(6), n.in(7)));
 }
-void qlinear_matmul(node_call& n) {
-  const any_tensor sums = matmul_integer(n.in(0), n.in(3), n.in(2), n.in(5));
-  n.out(requantized(n, sums, sums.node()->type.shape.rank - 1));
-}
-void qlinear_conv(node_call& n) {
-  any_tensor sums = integer_convolution(n, 0, 3, n.in(2), n.in(5));
-  if (n.has(8)) sums = sums + ops::per_channel(n.in(8), n.rank(0));
-  n.out(requantized(n, sums, 1));
+void quantized_convolution(node_call& n) {
+  n.ignore({"kernel_shape"});
+  const conv_attrs at = convolution(n, window_of(n, n.shape(3)));
+  n.out(n.has(8)
+            ? any_tensor(
+                  qlinear_conv(n.in(0), n.in(1), n.in(2), n.in(3), n.in(4), n.in(5), n.in(6), n.in(7), n.in(8), at))
+            : any_tensor(qlinear_conv(n.in(0), n.in(1), n.in(2), n.in(3), n.in(4), n.in(5), n.in(6), n.in(7), at)));
 }
 
 constexpr mapping table[] = {
-    {"ConvInteger",
-     [](node_call& n) { n.out(integer_convolution(n, 0, 1, zero_point(n, 0, 2), zero_point(n, 1, 3))); }},
+    {"ConvInteger", integer_convolution},
     {"DequantizeLinear", dequantize},
     {"DynamicQuantizeLinear", dynamic_quantize},
     {"MatMulInteger",
      [](node_call& n) { n.out(matmul_integer(n.in(0), n.in(1), zero_point(n, 0, 2), zero_point(n, 1, 3))); }},
-    {"QLinearConv", qlinear_conv},
-    {"QLinearMatMul", qlinear_matmul},
+    {"QLinearConv", quantized_convolution},
+    {"QLinearMatMul", quantized_product},
     {"QuantizeLinear", quantize},
 };
 static_assert(is_sorted(table));

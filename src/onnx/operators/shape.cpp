@@ -71,7 +71,13 @@ void reshape_to(node_call& n) {
   const dims from = n.shape(0);
   const bool zero_is_zero = n.version() >= 14 && n.integer("allowzero", 0) != 0;
   n.ignore({"consumed_inputs"});
-  dims to = dims_of(n, n.version() < 5 ? n.integers("shape") : n.extents(1));
+  std::vector<extent_t> wanted = n.version() < 5 ? n.integers("shape") : n.extent_list(1);
+  // One extent follows from the others, so one that nobody can say does too.
+  if (std::ranges::count(wanted, unknown_extent) == 1 && !std::ranges::count(wanted, dyn))
+    std::ranges::replace(wanted, unknown_extent, dyn);
+  else if (std::ranges::count(wanted, unknown_extent))
+    n.extents(1);  // says what is missing
+  dims to = dims_of(n, wanted);
   for (int i = 0; i < to.rank; ++i)
     if (to[i] == 0 && !zero_is_zero) {
       if (i >= from.rank) n.refuse("extent 0 on axis " + std::to_string(i) + " of rank " + std::to_string(from.rank));

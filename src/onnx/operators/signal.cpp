@@ -10,7 +10,7 @@ namespace {
 /// a - b cos(2 pi i / n) + c cos(4 pi i / n) of `size` elements; n is the size, or with periodic = 0 one less.
 void cosine_window(node_call& n, double a, double b, double c) {
   const std::vector<std::int64_t> size = n.integers(0);
-  constexpr std::int64_t most = std::int64_t{1} << 24;
+  constexpr std::int64_t most = max_list;
   if (size.size() != 1 || size[0] < 0 || size[0] > most) n.refuse("the size is no scalar, or too large");
   const std::int64_t wanted = n.integer("output_datatype", 1);
   const dtype type = element_type(wanted);

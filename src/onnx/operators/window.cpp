@@ -28,7 +28,7 @@ window window_of(node_call& n, const dims& kernel, automatic_padding automatic) 
     const int stride = w.stride[i];
     if (taps < 0 || (extent < 0 && stride != 1))
       n.refuse("auto_pad needs extents that only the call knows: give them in onnx_options::extents");
-    const extent_t reach = (taps - 1) * ops::entry(w.dilation, i, 1) + 1;
+    const extent_t reach = ops::window_reach(taps, ops::entry(w.dilation, i, 1));
     // With stride 1 the padding does not depend on the extent.
     const extent_t steps = extent < 0 ? 0 : (extent + stride - 1) / stride;
     const extent_t total = extent < 0 ? reach - 1 : std::max<extent_t>((steps - 1) * stride + reach - extent, 0);

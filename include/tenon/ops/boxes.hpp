@@ -1,0 +1,201 @@
+// Boxes in images: crop_and_resize, non_max_suppression. Not part of tenon.hpp: include it beside. They are written in
+// other operators, in src/ops/boxes.cpp.
+#pragma once
+#include "tenon/ops/dynamic.hpp"
+
+namespace tenon {
+
+/// Of `crop_and_resize`: the extents of the result, whether the nearest element is taken (else it is interpolated), and
+/// the value outside of the image.
+struct crop_attrs {
+  int height = 1, width = 1;
+  bool nearest = false;
+  double outside = 0;
+  template <class Self, class V>
+  static constexpr void fields(Self& s, V&& v) {
+    v("height", s.height);
+    v("width", s.width);
+    v("nearest", s.nearest);
+    v("outside", s.outside);
+  }
+  friend constexpr bool operator==(const crop_attrs&, const crop_attrs&) = default;
+};
+/// Of `suppress_overlaps` and `non_max_suppression`: most boxes of a class in an image; the part of two boxes' union
+/// above which their intersection is too large; the score that a box must exceed; whether a box is its centre and
+/// extents (x, y, width, height), else two corners (y, x, y, x).
+struct suppression_attrs {
+  int most = 1;
+  double overlap = 0, score = -__builtin_inf();
+  bool centered = false;
+  template <class Self, class V>
+  static constexpr void fields(Self& s, V&& v) {
+    v("most", s.most);
+    v("overlap", s.overlap);
+    v("score", s.score);
+    v("centered", s.centered);
+  }
+  friend constexpr bool operator==(const suppression_attrs&, const suppression_attrs&) = default;
+};
+
+namespace ops {
+
+detail::node_ref expand_crop(const crop_attrs&, const detail::node_ref& x, const detail::node_ref& boxes,
+                             const detail::node_ref& batch);
+/// i: which result.
+detail::node_ref expand_suppression(const suppression_attrs&, const detail::node_ref& boxes,
+                                    const detail::node_ref& scores, int i);
+
+/// Boxes [r, 4] (y, x of two corners, as parts of the image's height and width less one) of images [n, c, h, w], which
+/// the batch indices [r] choose, as [r, c, height, width]. TensorFlow crop_and_resize.
+struct crop_and_resize_op : unary_over<domain::floats> {
+  using attrs = crop_attrs;
+  static constexpr const char* name = "crop_and_resize";
+  static constexpr const char* kind_of = "library";
+  static constexpr int operands = 3, max_operands = 3;
+  static constexpr dtype operand_type(int k, dtype main) { return k == 2 ? i64 : main; }
+  static constexpr outcome shape(const auto& at, shapes s) {
+    outcome o;
+    o.out = detail::any_dims();
+    if (at.height < 1 || at.width < 1) o.refuse() << "height " << at.height << ", width " << at.width;
+    if (s.any() || !o.ok) return o;
+    if (s[0].rank != 4 || s[1].rank != 2 || s[2].rank != 1)
+      o.refuse() << "ranks " << s[0].rank << ", " << s[1].rank << " and " << s[2].rank << ", not 4, 2 and 1";
+    else if (s[1][1] >= 0 && s[1][1] != 4)
+      o.refuse() << "boxes of " << s[1][1] << " numbers";
+    else if (s[1][0] >= 0 && s[2][0] >= 0 && s[1][0] != s[2][0])
+      o.refuse() << s[1][0] << " boxes and " << s[2][0] << " indices";
+    else if (s[0][2] == 0 || s[0][3] == 0)
+      o.refuse() << "an image of " << s[0][2] << " x " << s[0][3];
+    else
+      o.out = dims{s[1][0], s[0][1], at.height, at.width};
+    return o;
+  }
+  static constexpr dims unknown(shapes s) { return s.any() ? detail::any_dims() : dims{dyn, dyn, dyn, dyn}; }
+  static constexpr type_outcome types(const auto&, dtypes t) {
+    const dtype floats[] = {t[0], t[1]};
+    type_outcome o = one_type(domain::floats, {floats, 2});
+    if (o.ok && !in_domain(domain::integers, t[2])) o.refuse() << "indices of " << tenon::name(t[2]);
+    return o;
+  }
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& boxes, const X& batch) {
+    return X(expand_crop(at, x.node(), boxes.node(), batch.node()));
+  }
+};
+
+/// Of boxes [..., n, 4] (y, x of the lower, then of the upper corner) and scores [..., n] in descending order: 1 for a
+/// box whose score is high enough and that no kept one before it overlaps too much, else 0 (i64, [..., n]).
+struct suppress_overlaps_op : unary_over<domain::floats> {
+  using attrs = suppression_attrs;
+  static constexpr const char* name = "suppress_overlaps";
+  static constexpr const char* kind_of = "program";
+  static constexpr int operands = 2, max_operands = 2;
+  static constexpr outcome shape(const auto&, shapes s) {
+    outcome o;
+    o.out = s[1];
+    if (s.any()) return o;
+    const int rank = s[1].rank;
+    bool fit = rank >= 1 && s[0].rank == rank + 1 && (s[0][rank] < 0 || s[0][rank] == 4);
+    for (int d = 0; fit && d < rank; ++d) fit = s[0][d] < 0 || s[1][d] < 0 || s[0][d] == s[1][d];
+    if (!fit) o.refuse() << "boxes " << s[0] << " and scores " << s[1];
+    return o;
+  }
+  static constexpr dims unknown(shapes s) { return s[1]; }
+  static constexpr type_outcome types(const auto&, dtypes t) {
+    type_outcome o = one_type(domain::floats, t);
+    if (o.ok) o.out = i64;
+    return o;
+  }
+  template <class P>
+  static void program(P& p, const attrs& at) {
+    using I = typename P::indices;
+    using X = typename P::index;
+    using V = typename P::value;
+    const int last = p.rank(1) - 1;
+    I lead;
+    for (int d = 0; d < last; ++d) lead.push_back(p.extent(1, d));
+    p.outer(lead, [&](const I& o) {
+      const auto place = [&](const X& i) {
+        I x = o;
+        x.push_back(i);
+        return x;
+      };
+      const auto corner = [&](const X& i, int k) {
+        I x = place(i);
+        x.push_back(p.to_index(k));
+        return p.load(0, x);
+      };
+      const X zero = p.to_index(0), one = p.to_index(1);
+      const V none = p.constant(0);
+      const auto area = [&](const V& y0, const V& x0, const V& y1, const V& x1) {
+        return max(y1 - y0, none) * max(x1 - x0, none);
+      };
+      p.loop(zero, p.extent(1, last), [&](const X& i) {
+        auto kept = p.local_index(p.select(p.load(1, place(i)) > p.constant(at.score), one, zero));
+        p.branch(kept.get() > zero, [&] {
+          p.loop(zero, i, [&](const X& j) {
+            p.branch((kept.get() > zero) & (p.load_result_index(0, place(j)) > zero), [&] {
+              const V shared = area(max(corner(i, 0), corner(j, 0)), max(corner(i, 1), corner(j, 1)),
+                                    min(corner(i, 2), corner(j, 2)), min(corner(i, 3), corner(j, 3)));
+              const V both = area(corner(i, 0), corner(i, 1), corner(i, 2), corner(i, 3)) +
+                             area(corner(j, 0), corner(j, 1), corner(j, 2), corner(j, 3)) - shared;
+              p.branch((shared > none) & (shared > both * p.constant(at.overlap)), [&] { kept.set(zero); });
+            });
+          });
+        });
+        p.store(0, place(i), kept.get());
+      });
+    });
+  }
+};
+
+/// Boxes [b, n, 4] and scores [b, classes, n]: the boxes that are kept, as (image, class, box) (i64, [most there may
+/// be, 3]), by image, class and falling score, and how many. Behind them are zeros. ONNX NonMaxSuppression.
+struct non_max_suppression_op : unary_over<domain::floats> {
+  using attrs = suppression_attrs;
+  static constexpr const char* name = "non_max_suppression";
+  static constexpr const char* kind_of = "library";
+  static constexpr int operands = 2, max_operands = 2, results = 2;
+  static constexpr outcome shape(const auto& at, shapes s) {
+    outcome o;
+    o.out = dims{dyn, 3};
+    if (at.most < 0) o.refuse() << "most " << at.most << " < 0";
+    if (s.any() || !o.ok) return o;
+    const auto differ = [](extent_t a, extent_t b) { return a >= 0 && b >= 0 && a != b; };
+    if (s[0].rank != 3 || s[1].rank != 3 || differ(s[0][2], 4) || differ(s[0][0], s[1][0]) ||
+        differ(s[0][1], s[1][2])) {
+      o.refuse() << "boxes " << s[0] << " and scores " << s[1];
+      return o;
+    }
+    if (s[0].is_static() && s[1].is_static()) {
+      const extent_t each = s[1][2] < at.most ? s[1][2] : at.most;
+      o.out[0] = dims{s[1][0], s[1][1], each}.count();
+    }
+    return o;
+  }
+  static constexpr dims unknown(shapes) { return detail::any_dims(); }
+  static constexpr type_outcome types(const auto&, dtypes t) {
+    type_outcome o = one_type(domain::floats, t);
+    o.out = o.more[0] = i64;
+    return o;
+  }
+  template <class X>
+  static std::tuple<X, X> expand(const attrs& at, const X& boxes, const X& scores) {
+    return {X(expand_suppression(at, boxes.node(), scores.node(), 0)),
+            X(expand_suppression(at, boxes.node(), scores.node(), 1))};
+  }
+};
+
+}  // namespace ops
+
+/// crop_and_resize(x, boxes, batch, {.height = 7, .width = 7}).
+inline constexpr detail::attr_fn<ops::crop_and_resize_op> crop_and_resize{};
+/// The boxes that are kept: [n, 3], n as many as there are.
+template <operand B, operand S>
+auto non_max_suppression(const B& boxes, const S& scores, const suppression_attrs& at,
+                         loc where = std::source_location::current()) {
+  const auto all = detail::apply_dynamic<ops::non_max_suppression_op>(where, at, boxes, scores);
+  return narrow.with<first_axis_attrs{}>(std::get<0>(all), std::get<1>(all), where);
+}
+
+}  // namespace tenon

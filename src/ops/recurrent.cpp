@@ -1,0 +1,234 @@
+#include "tenon/ops/recurrent.hpp"
+
+#include <array>
+#include <vector>
+
+#include "ops/define.hpp"
+#include "ops/leaf.hpp"
+#include "tenon/ops/ops.hpp"
+
+namespace tenon::ops {
+namespace {
+
+using ir::any_tensor;
+
+int gates_of(recurrent_cell c) { return c == recurrent_cell::rnn ? 1 : c == recurrent_cell::gru ? 3 : 4; }
+int functions_of(recurrent_cell c) { return c == recurrent_cell::rnn ? 1 : c == recurrent_cell::gru ? 2 : 3; }
+int directions_of(const recurrent_attrs& at) { return at.direction == recurrent_direction::bidirectional ? 2 : 1; }
+
+any_tensor applied(gate_function f, double alpha, double beta, const any_tensor& x) {
+  switch (f) {
+    case gate_function::sigmoid:
+      return sigmoid(x);
+    case gate_function::tanh:
+      return tanh(x);
+    case gate_function::relu:
+      return relu(x);
+    case gate_function::affine:
+      return x * alpha + beta;
+    case gate_function::elu:
+      return elu(x, {.alpha = alpha});
+    case gate_function::hard_sigmoid:
+      return hard_sigmoid(x, {.alpha = alpha, .beta = beta});
+    case gate_function::leaky_relu:
+      return leaky_relu(x, {.alpha = alpha});
+    case gate_function::scaled_tanh:
+      return tanh(x * beta) * alpha;
+    case gate_function::softplus:
+      return softplus(x);
+    case gate_function::softsign:
+      return softsign(x);
+    default:
+      return threshold(x, {.at = alpha});
+  }
+}
+
+any_tensor part(const any_tensor& x, int axis, int first, int last) {
+  return slice(x, {.start = {first}, .stop = {last}, .step = {}, .axes = {axis}});
+}
+
+/// What a layer holds in one direction. Weights are transposed: products are of rows.
+struct layer {
+  const recurrent_attrs& at;
+  recurrent_cell cell;
+  int direction, hidden;
+  any_tensor r, state_bias, peepholes;  // the last two may be null
+
+  any_tensor function(int which, const any_tensor& x) const {
+    constexpr gate_function usual[] = {gate_function::sigmoid, gate_function::tanh, gate_function::tanh};
+    const int n = functions_of(cell), i = direction * n + which;
+    const gate_function f = at.functions.size             ? static_cast<gate_function>(at.functions[i])
+                            : cell == recurrent_cell::rnn ? gate_function::tanh
+                                                          : usual[which];
+    const any_tensor bounded = at.clip > 0 ? any_tensor(clip(x, {.low = -at.clip, .high = at.clip})) : x;
+    return applied(f, i < at.alpha.size ? at.alpha[i] : 0, i < at.beta.size ? at.beta[i] : 0, bounded);
+  }
+  any_tensor gates(const any_tensor& x, int first, int last) const { return part(x, 1, first * hidden, last * hidden); }
+  /// state r + its bias for gates [first, last).
+  any_tensor product(const any_tensor& state, int first, int last) const {
+    const any_tensor y = matmul(state, part(r, 1, first * hidden, last * hidden));
+    return state_bias.node() ? any_tensor(y + part(state_bias, 0, first * hidden, last * hidden)) : y;
+  }
+  any_tensor peeped(const any_tensor& x, int gate, const any_tensor& c) const {
+    return peepholes.node() ? any_tensor(x + part(peepholes, 0, gate * hidden, (gate + 1) * hidden) * c) : x;
+  }
+  /// One step: `x` holds the input's part of all gates [batch, gates * hidden].
+  void step(const any_tensor& x, std::array<any_tensor, 2>& state) const {
+    any_tensor& h = state[0];
+    if (cell == recurrent_cell::rnn) {
+      h = function(0, x + product(h, 0, 1));
+    } else if (cell == recurrent_cell::gru) {
+      const any_tensor both = function(0, gates(x, 0, 2) + product(h, 0, 2));
+      const any_tensor z = gates(both, 0, 1), reset = gates(both, 1, 2);
+      const any_tensor recurrence =
+          at.linear_before_reset ? any_tensor(reset * product(h, 2, 3)) : product(reset * h, 2, 3);
+      const any_tensor fresh = function(1, gates(x, 2, 3) + recurrence);
+      h = (1 - z) * fresh + z * h;
+    } else {
+      any_tensor& c = state[1];
+      const any_tensor sums = x + product(h, 0, 4);
+      const any_tensor i = function(0, peeped(gates(sums, 0, 1), 0, c));
+      const any_tensor f = at.input_forget ? any_tensor(1 - i) : function(0, peeped(gates(sums, 2, 3), 2, c));
+      const any_tensor next = f * c + i * function(1, gates(sums, 3, 4));
+      const any_tensor o = function(0, peeped(gates(sums, 1, 2), 1, next));
+      h = o * output(next);
+      c = next;
+    }
+  }
+
+ private:
+  // The cell itself is not bounded on its way out.
+  any_tensor output(const any_tensor& c) const {
+    const int i = direction * 3 + 2;
+    return at.functions.size ? applied(static_cast<gate_function>(at.functions[i]), i < at.alpha.size ? at.alpha[i] : 0,
+                                       i < at.beta.size ? at.beta[i] : 0, c)
+                             : any_tensor(tanh(c));
+  }
+};
+
+bool differ(extent_t a, extent_t b) { return a >= 0 && b >= 0 && a != b; }
+
+}  // namespace
+
+outcome recurrent_shape(recurrent_cell cell, const recurrent_attrs& at, shapes s) {
+  outcome o;
+  const int directions = directions_of(at), gates = gates_of(cell);
+  const bool lstm = cell == recurrent_cell::lstm;
+  const int functions = directions * functions_of(cell);
+  if (at.functions.size != 0 && at.functions.size != functions) {
+    o.refuse() << at.functions.size << " functions, " << functions << " are needed";
+    return o;
+  }
+  for (int f : at.functions)
+    if (f < 0 || f > static_cast<int>(gate_function::thresholded_relu)) {
+      o.refuse() << "no function has the number " << f;
+      return o;
+    }
+  if ((at.linear_before_reset && cell != recurrent_cell::gru) || (at.input_forget && !lstm)) {
+    o.refuse() << (at.input_forget ? "input_forget" : "linear_before_reset") << " is not of this layer";
+    return o;
+  }
+  if (s[0].rank != 3 || s[1].rank != 3 || s[2].rank != 3) {
+    o.refuse() << "ranks " << s[0].rank << ", " << s[1].rank << " and " << s[2].rank << ", not 3";
+    return o;
+  }
+  const extent_t length = s[0][at.batch_first ? 1 : 0], batch = s[0][at.batch_first ? 0 : 1], hidden = s[2][2];
+  const extent_t rows = hidden < 0 ? dyn : detail::bounded_product(hidden, gates);
+  const auto check = [&](int k, std::string_view what, const dims& want) {
+    if (!o.ok || k >= s.size()) return;
+    bool fits = s[k].rank == want.rank;
+    for (int d = 0; fits && d < want.rank; ++d) fits = !differ(s[k][d], want[d]);
+    if (!fits) o.refuse() << what << " " << s[k] << ", not " << want;
+  };
+  check(1, "weights", dims{directions, rows, s[0][2]});
+  check(2, "recurrent weights", dims{directions, rows, hidden});
+  check(3, "bias", dims{directions, rows < 0 ? dyn : 2 * rows});
+  const dims state = at.batch_first ? dims{batch, directions, hidden} : dims{directions, batch, hidden};
+  check(4, "first state", state);
+  if (lstm) {
+    check(5, "first cell", state);
+    check(6, "peepholes", dims{directions, hidden < 0 ? dyn : detail::bounded_product(hidden, 3)});
+  }
+  check(lstm ? 7 : 5, "lengths", dims{batch});
+  if (o.ok && length > max_recurrent_steps) o.refuse() << "length " << length << " > " << max_recurrent_steps;
+  if (!o.ok) return o;
+  o.out = at.batch_first ? dims{batch, length, directions, hidden} : dims{length, directions, batch, hidden};
+  for (dims& d : o.more) d = state;
+  return o;
+}
+
+void expand_recurrent(recurrent_cell cell, const recurrent_attrs& at, const detail::node_ref* operands, int n,
+                      detail::node_ref* results) {
+  for (int k = 0; k < 3; ++k)
+    if (!detail::shape_of(operands[k]).is_static()) return;
+  const auto operand = [&](int k) { return k < n ? any_tensor(operands[k]) : any_tensor(); };
+  const bool lstm = cell == recurrent_cell::lstm;
+  const any_tensor given(operands[0]);
+  const auto turned =
+      [&](const any_tensor& v) -> any_tensor {  // [batch, directions, hidden] to or from directions first
+    return at.batch_first ? any_tensor(transpose(v, {1, 0, 2})) : v;
+  };
+  const any_tensor x = widened(turned(given));
+  const dims d = detail::shape_of(x.node());
+  const int directions = directions_of(at), states = lstm ? 2 : 1, length = static_cast<int>(d[0]);
+  const int hidden = static_cast<int>(detail::shape_of(operands[2])[2]), rows = hidden * gates_of(cell);
+  const dtype type = detail::type_of(x.node());
+  const any_tensor zero(ir::make_scalar(type, 0, std::source_location::current()));
+  const auto of_direction = [&](const any_tensor& v, int k) -> any_tensor {
+    return v.node() ? any_tensor(squeeze(part(widened(v), 0, k, k + 1), {0})) : any_tensor();
+  };
+  const any_tensor counts = operand(lstm ? 7 : 5);
+  any_tensor lengths;
+  if (counts.node()) lengths = unsqueeze(cast(counts, i64), {1});
+  std::vector<any_tensor> outputs;
+  std::vector<any_tensor> last[2];
+  for (int k = 0; k < directions; ++k) {
+    const bool backwards = at.direction == recurrent_direction::reverse || k == 1;
+    const any_tensor bias = of_direction(operand(3), k);
+    const layer l{at,
+                  cell,
+                  k,
+                  hidden,
+                  transpose(of_direction(operand(2), k)),
+                  bias.node() ? part(bias, 0, rows, 2 * rows) : any_tensor(),
+                  lstm ? of_direction(operand(6), k) : any_tensor()};
+    any_tensor sums = matmul(x, transpose(of_direction(operand(1), k)));
+    if (bias.node()) sums = sums + part(bias, 0, 0, rows);
+    std::array<any_tensor, 2> state;
+    for (int i = 0; i < states; ++i) {
+      const any_tensor first = operand(4 + i);
+      state[static_cast<std::size_t>(i)] =
+          first.node() ? of_direction(turned(first), k) : any_tensor(broadcast_to(zero, extents(dims{d[1], hidden})));
+    }
+    std::vector<any_tensor> made(static_cast<std::size_t>(length));
+    for (int t = 0; t < length; ++t) {
+      const int i = backwards ? length - 1 - t : t;
+      const std::array<any_tensor, 2> before = state;
+      l.step(squeeze(part(sums, 0, i, i + 1), {0}), state);
+      any_tensor y = state[0];
+      if (lengths.node()) {  // behind its end a sequence keeps its state and gives 0
+        const any_tensor inside = less(i, lengths);
+        for (std::size_t s = 0; s < static_cast<std::size_t>(states); ++s)
+          state[s] = select(inside, state[s], before[s]);
+        y = select(inside, y, zero);
+      }
+      made[static_cast<std::size_t>(i)] = unsqueeze(y, {0, 1});
+    }
+    outputs.push_back(length == 0   ? any_tensor(broadcast_to(zero, extents(dims{0, 1, d[1], hidden})))
+                      : length == 1 ? made[0]
+                                    : any_tensor(concat(made, {.axis = 0})));
+    for (int i = 0; i < states; ++i) last[i].push_back(unsqueeze(state[static_cast<std::size_t>(i)], {0}));
+  }
+  const auto joined = [](const std::vector<any_tensor>& v, int axis) -> any_tensor {
+    return v.size() == 1 ? v[0] : any_tensor(concat(v, {.axis = axis}));
+  };
+  const any_tensor y = joined(outputs, 1);
+  results[0] = narrowed(at.batch_first ? any_tensor(transpose(y, {2, 0, 1, 3})) : y, given).node();
+  for (int i = 0; i < states; ++i) results[1 + i] = narrowed(turned(joined(last[i], 0)), given).node();
+}
+
+}  // namespace tenon::ops
+
+TENON_DEFINE(rnn_op)
+TENON_DEFINE(gru_op)
+TENON_DEFINE(lstm_op)
