@@ -191,6 +191,7 @@ values filled(dtype t, const shape_t& shape, fill how, std::uint64_t seed) {
       if (how == fill::plain && pick == 0) {
         const int which = static_cast<int>(next() % 3);
         x = t == u8      ? (which ? 255 : 128)
+            : t == i8    ? (which ? 127 : -128)
             : which == 0 ? wrapped(t, t == i32 ? INT32_MIN : INT64_MIN)
             : which == 1 ? wrapped(t, t == i32 ? INT32_MAX : INT64_MAX)
                          : wrapped(t, static_cast<std::int64_t>(next()));

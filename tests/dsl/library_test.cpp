@@ -39,7 +39,7 @@ TEST_CASE("products") {
   CHECK_SHAPE(dense(of<f32, 2, 3>(), of<f32, 4, 4>()), "inner extents 3 != 4");
   CHECK_SHAPE(outer(of<f32, 2, 3>(), of<f32, 3>()), "outer: ranks 2 and 1, not 1");
   CHECK_SHAPE(bilinear(of<f32, 2, 3>(), of<f32, 2, 4>(), of<f32, 5, 4, 3>()), "weights [5,4,3] for 3 and 4 elements");
-  CHECK_SHAPE(rotary_embedding(of<f32, 2, 6>(), of<f32, 2, 4>(), of<f32, 2, 3>()), "cosines");
+  CHECK_SHAPE(rotary_embedding(of<f32, 2, 6>(), of<f32, 2, 4>(), of<f32, 2, 3>()), "rotary_embedding: extents 3 != 4");
   CHECK_SHAPE(rotary_embedding(of<f32, 2, 6>(), of<f32, 2, 3>(), of<f32, 2, 3>(), {.width = 3}),
               "width 3 holds no pairs");
   CHECK_TYPE(rotary_embedding(of<i32, 2, 6>(), of<i32, 2, 3>(), of<i32, 2, 3>()), "i32 is not a float");
