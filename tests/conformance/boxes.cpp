@@ -112,8 +112,8 @@ void add_suppression(table& t) {
                        s.push_back(v[1].at({b, k, i}));
                        order.push_back(static_cast<std::size_t>(i));
                      }
-                     std::stable_sort(order.begin(), order.end(),
-                                      [&](std::size_t p, std::size_t q) { return s[p] > s[q]; });
+                     std::sort(order.begin(), order.end(),
+                               [&](std::size_t p, std::size_t q) { return s[p] != s[q] ? s[p] > s[q] : p < q; });
                      std::vector<std::size_t> kept =
                          kept_of(all, s, order, most_overlap, -std::numeric_limits<real>::infinity());
                      for (std::size_t i = 0; i < kept.size() && i < static_cast<std::size_t>(most); ++i, ++row) {

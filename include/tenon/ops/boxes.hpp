@@ -134,7 +134,8 @@ struct suppress_overlaps_op : unary_over<domain::floats> {
         auto kept = p.local_index(p.select(p.load(1, place(i)) > p.constant(at.score), one, zero));
         p.branch(kept.get() > zero, [&] {
           p.loop(zero, i, [&](const X& j) {
-            p.branch((kept.get() > zero) & (p.load_result_index(0, place(j)) > zero), [&] {
+            const typename P::mask still = kept.get() > zero;
+            p.branch(still & (p.load_result_index(0, place(j)) > zero), [&] {
               const V shared = area(max(corner(i, 0), corner(j, 0)), max(corner(i, 1), corner(j, 1)),
                                     min(corner(i, 2), corner(j, 2)), min(corner(i, 3), corner(j, 3)));
               const V both = area(corner(i, 0), corner(i, 1), corner(i, 2), corner(i, 3)) +

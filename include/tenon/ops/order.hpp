@@ -107,7 +107,8 @@ struct sort_op : unary_over<domain::numbers> {
         p.loop(zero, depth, [&](const X&) {
           auto child = p.local_index(node.get() * two + one);
           const X end = size.get();
-          p.branch((sinks.get() > zero) & (child.get() < end), [&] {
+          const typename P::mask goes_on = sinks.get() > zero;
+          p.branch(goes_on & (child.get() < end), [&] {
             const X left = child.get();
             p.branch(left + one < end, [&] {
               const V a = p.load_result(0, full(left)), b = p.load_result(0, full(left + one));

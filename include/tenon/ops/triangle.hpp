@@ -88,8 +88,8 @@ struct diag_op : movement_op {
   static auto compute(C& c, const attrs& at, const I& i) {
     const auto lower = c.to_index(below(at)), side = c.to_index(right(at));
     if (c.rank(0) == 2) return c.load(0, I{i[0] + lower, i[0] + side});
-    return c.load_if((i[0] + side == i[1] + lower) & (i[0] >= lower) & (i[1] >= side), 0, I{i[0] - lower},
-                     c.constant(0));
+    const typename C::mask there = i[0] + side == i[1] + lower;
+    return c.load_if(there & (i[0] >= lower) & (i[1] >= side), 0, I{i[0] - lower}, c.constant(0));
   }
 };
 
