@@ -86,7 +86,7 @@ void importer::declare_input(const value_info& v) {
   if (std::ranges::find(input_names_, v.name) != input_names_.end())
     throw load_error(fmt::format("two inputs are called '{}'", v.name));
   if (v.element == any_dtype)
-    throw onnx_error(fmt::format("input '{}' is {}, no tensor of a type of ours", v.name, v.what), {});
+    throw onnx_error(fmt::format("input '{}' is {}, no tensor of a type of ours", printable(v.name), v.what), {});
   inputs_.push_back(ir::make_input(v.name, v.element, extents_of(v), where_));
   input_names_.emplace_back(v.name);
 }
@@ -128,9 +128,9 @@ onnx_model importer::run() {
     const value* made = all.find(v.name);
     outputs.emplace_back(v.name);
     if (!made) {
-      errors_.push_back(fmt::format("output '{}': no node makes it", v.name));
+      errors_.push_back(fmt::format("output '{}': no node makes it", printable(v.name)));
     } else if (made->symbolic) {
-      errors_.push_back(fmt::format("output '{}' holds extents that only the call knows", v.name));
+      errors_.push_back(fmt::format("output '{}' holds extents that only the call knows", printable(v.name)));
     } else if (!made->failed) {
       g.outputs.push_back(made->tensor.node());
     }
@@ -150,8 +150,8 @@ void importer::report(const node& n, int index, std::string_view why) {
     ++more_errors_;
     return;
   }
-  errors_.push_back(n.name.empty() ? fmt::format("{} (node {}): {}", n.op, index, why)
-                                   : fmt::format("{} '{}': {}", n.op, n.name, why));
+  errors_.push_back(n.name.empty() ? fmt::format("{} (node {}): {}", printable(n.op), index, printable(why))
+                                   : fmt::format("{} '{}': {}", printable(n.op), printable(n.name), printable(why)));
 }
 
 void importer::want_inputs_of(const ir::node& n) {

@@ -5,6 +5,7 @@
 
 #include "graph/passes.hpp"
 #include "onnx/importer.hpp"
+#include "onnx/wire.hpp"
 #include "runtime/mapped_file.hpp"
 
 namespace tenon {
@@ -16,7 +17,7 @@ onnx_model import_source(const onnx::source& s, const onnx_options& o, const loc
   } catch (const onnx_error&) {
     throw;
   } catch (const load_error& e) {
-    throw load_error(fmt::format("{}: {}", s.name, e.what()));
+    throw load_error(fmt::format("{}: {}", s.name, onnx::printable(e.what())));
   }
 }
 

@@ -18,6 +18,16 @@ namespace tenon::onnx {
 /// Deepest nesting of messages (graphs in attributes of nodes of graphs ...) that is read.
 inline constexpr int max_depth = 32;
 
+/// Text of a file as an error may show it: control characters as '?', and no more than some hundreds of characters.
+inline std::string printable(std::string_view text) {
+  constexpr std::size_t most = 400;
+  std::string s(text.substr(0, most));
+  for (char& c : s)
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
+  if (text.size() > most) s += "...";
+  return s;
+}
+
 enum class wire : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
 
 /// One field of a message.
