@@ -102,10 +102,13 @@ detail::node_ref expand_unique(const unique_attrs& at, const detail::node_ref& n
   any_tensor first = scatter_elements(filled(n, n), group, counted(n), {.axis = 0, .mode = scatter_mode::min});
   any_tensor counts = scatter_elements(filled(n, 0), group, filled(n, 1), {.axis = 0, .mode = scatter_mode::add});
   if (!at.sorted) {
-    const any_tensor order = argsort(first, {.axis = 0});
-    group = gather(any_tensor(scatter_elements(filled(n, 0), order, counted(n), {.axis = 0})), group, {.axis = 0});
-    first = gather(first, order, {.axis = 0});
-    counts = gather(counts, order, {.axis = 0});
+    // A group's place is the number of groups that begin before it; what is behind all groups stays there.
+    const any_tensor marks = scatter_elements(filled(n, 0), first, filled(n, 1), {.axis = 0});
+    const any_tensor before = cumsum(marks, {.axis = 0, .exclusive = true});
+    const any_tensor place = select(less(first, n), gather(before, first, {.axis = 0}), counted(n));
+    group = gather(place, group, {.axis = 0});
+    first = scatter_elements(filled(n, n), place, first, {.axis = 0});
+    counts = scatter_elements(filled(n, 0), place, counts, {.axis = 0});
   }
   first = minimum(first, n - 1);
   return (i == 0 ? any_tensor(gather(x, first, {.axis = axis})) : i == 1 ? first : i == 2 ? group : counts).node();
