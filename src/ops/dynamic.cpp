@@ -89,7 +89,7 @@ detail::node_ref expand_unique(const unique_attrs& at, const detail::node_ref& n
   const any_tensor x = at.flat ? any_tensor(reshape(any_tensor(node), extents(dims{d.count()}))) : any_tensor(node);
   const int rank = at.flat ? 1 : d.rank, axis = at.flat ? 0 : at.axis < 0 ? at.axis + rank : at.axis;
   const extent_t n = at.flat ? d.count() : d[axis];
-  if (n == 0) return (i == 0 ? x : filled(0, 0)).node();
+  if (n <= 1) return (i == 0 ? x : filled(n, i == 3 ? 1 : 0)).node();
   any_tensor group;
   if (at.flat) {
     group = groups_of_elements(x, n);
