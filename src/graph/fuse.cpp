@@ -57,10 +57,12 @@ class fuser {
     std::vector<fusion_note> notes{};
     std::vector<group::output> also{};
   };
-  struct pending_read {
-    const node* root;  // of the kernel
-    instance of;
-    friend bool operator==(const pending_read&, const pending_read&) = default;
+  // A value as one kernel reads it, by the kernel's root.
+  using reader = std::pair<const node*, const node*>;
+  struct hash_of_reader {
+    std::size_t operator()(const reader& r) const {
+      return detail::mix(std::hash<const node*>()(r.first), std::hash<const node*>()(r.second));
+    }
   };
 
   bool is_output(const node* n) const { return outputs_.contains(n); }
@@ -88,7 +90,7 @@ class fuser {
       root = &n;
       unjoin_views(n);
       group_.emplace(&n, state{kernel_space(arena_, n.type.shape, order_of(n))});
-      pending_[&n] = {{&n, group_.at(&n).space.root()}};
+      pending_[{&n, &n}] = {group_.at(&n).space.root()};
       group_.at(&n).notes.push_back(note);
     } else if (may_view) {
       relabelled_[n.operands[0].get()].push_back(&n);
@@ -106,19 +108,17 @@ class fuser {
 
   // What of its operands a node in a kernel reads.
   void expand(const node& n, state& s) {
-    const auto own = pending_.extract(&n);
+    const node* const root = root_of_.at(&n);
+    const auto own = pending_.extract({&n, root});
     const op_kind k = n.op->kind;
     if (own.empty() || !enabled_ || n.type.shape.count() == 0 || attention_.contains(&n)) return;
     if (k != op_kind::map && k != op_kind::movement && k != op_kind::reduction) return;
-    const node* const root = root_of_.at(&n);
-    for (const pending_read& p : own.mapped()) {
-      if (p.root != root) continue;
-      for (kernel_space::read& r : s.space.reads(n, p.of)) {
-        std::vector<pending_read>& all = pending_[r.value];
-        pending_read found{root, std::move(r.of)};
-        if (std::ranges::find(all, found) == all.end()) all.push_back(std::move(found));
+    for (const instance& of : own.mapped())
+      for (kernel_space::read& r : s.space.reads(n, of)) {
+        if (r.value->op->kind == op_kind::leaf && !r.value->op->compute) continue;
+        std::vector<instance>& all = pending_[{r.value, root}];
+        if (std::ranges::find(all, r.of) == all.end()) all.push_back(std::move(r.of));
       }
-    }
   }
 
   // A view that only takes axes of one element away, or adds some: whoever computes it has no index arithmetic.
@@ -259,7 +259,7 @@ class fuser {
   // How the kernel of `root` can store n, each element once and in the order in which it lies in memory; nothing when
   // it computes them in other places.
   std::optional<group::output> place_beside(const node& n, const node* root) {
-    const auto read = pending_.find(&n);
+    const auto read = pending_.find({&n, root});
     const dims& shape = n.type.shape;
     if (read == pending_.end() || shape.count() == 0 || root->type.shape.count() == 0) return {};
     const state& s = group_.at(root);
@@ -275,8 +275,8 @@ class fuser {
       return true;
     };
     group::output made{.value = &n, .axes = {}};
-    for (const auto& [reader, i] : read->second)
-      if (reader == root && s.space.is_placed(i, shape, made.axes) &&
+    for (const instance& i : read->second)
+      if (s.space.is_placed(i, shape, made.axes) &&
           in_order([&](int d) { return s.space.place_of_axis(made.axes[static_cast<std::size_t>(d)]); }))
         return made;
     return {};
@@ -286,15 +286,13 @@ class fuser {
   bool pays(const node& n, const node* root, fusion_note& note) {
     using why = fusion_note::reason;
     state& s = group_.at(root);
-    const auto read = pending_.find(&n);
+    const auto read = pending_.find({&n, root});
     const auto count = static_cast<double>(n.type.shape.count());
     if (read == pending_.end() || count == 0) return n.op->kind == op_kind::leaf;
     double evaluations = 0;
     bool masked = false;
-    std::size_t places = 0;
-    for (const auto& [reader, i] : read->second) {
-      if (reader != root) continue;
-      ++places;
+    const std::size_t places = read->second.size();
+    for (const instance& i : read->second) {
       evaluations += s.space.evaluations(i);
       masked = masked || !i.mask->is_true();
     }
@@ -309,16 +307,17 @@ class fuser {
       note.why = why::masked;
       return false;
     }
+    if (evaluations <= count) return true;
     const double each = operations_of(arena_, n);
     note.times = evaluations / count;
-    note.operations = std::max(0.0, evaluations - count) * each;
+    note.operations = (evaluations - count) * each;
     note.bytes = 2 * count * size_of(n.type.element);
-    note.why = why::too_often;
-    if (note.operations > 0) {
-      if (reduces || (each > free_operations && note.operations > operations_per_byte * note.bytes)) return false;
-      note.why = why::again;
-      if (each > free_operations) s.notes.push_back(note);
+    if (reduces || (each > free_operations && note.operations > operations_per_byte * note.bytes)) {
+      note.why = why::too_often;
+      return false;
     }
+    note.why = why::again;
+    if (each > free_operations) s.notes.push_back(note);
     return true;
   }
 
@@ -393,7 +392,7 @@ class fuser {
   // Views in the groups of their readers, by what they show.
   std::unordered_map<const node*, std::vector<const node*>> relabelled_;
   expr_arena arena_;
-  std::unordered_map<const node*, std::vector<pending_read>> pending_;  // of what is not placed yet: how it is read
+  std::unordered_map<reader, std::vector<instance>, hash_of_reader> pending_;  // of what is not placed yet
   std::unordered_map<const node*, state> group_;
 };
 

@@ -64,19 +64,23 @@ int kernel_space::place_of(expr_ref v) const {
 
 // Loops further in than all that it mentions do not count.
 kernel_space::depth kernel_space::depth_of(const instance& i) const {
-  std::unordered_set<expr_ref> mentioned;
-  std::vector<expr_ref> roots = i.at;
-  roots.push_back(i.mask);
+  std::vector<expr_ref> mentioned;
   depth d;
-  for (expr_ref e : post_order(roots)) {
-    if (!e->is(expr_kind::variable)) continue;
-    mentioned.insert(e);
+  const auto add = [&](expr_ref e) {
+    if (!e->is(expr_kind::variable)) return;
+    mentioned.push_back(e);
     d.level = std::max(d.level, place_of(e) + 1);
-  }
+  };
+  const auto look_into = [&](expr_ref e) {
+    if (e->operands.empty()) return add(e);
+    for (expr_ref x : post_order(std::span(&e, 1))) add(x);
+  };
+  for (expr_ref e : i.at) look_into(e);
+  look_into(i.mask);
   d.reduction = i.inside;
   while (d.reduction >= 0) {
     const reduction& r = reductions_[static_cast<std::size_t>(d.reduction)];
-    if (std::ranges::any_of(r.variables, [&](expr_ref v) { return mentioned.contains(v); })) break;
+    if (std::ranges::find_first_of(r.variables, mentioned) != r.variables.end()) break;
     d.reduction = r.around;
   }
   if (d.reduction >= 0) d.level = std::max(d.level, reductions_[static_cast<std::size_t>(d.reduction)].level);

@@ -175,6 +175,18 @@ TEST_CASE("norms over channels and images: one kernel") {
          }));
   expect("group_norm", 1, 0,
          count(images(), [](values v) { return values{group_norm(v[0], v[1], v[2], {.groups = 4})}; }));
+  expect("group_norm, spelled out over flat groups", 1, 0, count(images(), [&](values v) {
+           const value grouped = reshape(v[0], {3, 4, -1});
+           const value centered = grouped - mean(grouped, last);
+           const value y = centered / sqrt(mean(centered * centered, last) + 1e-5);
+           return values{reshape(y, {3, 12, 5, 7}) * channels(v[1]) + channels(v[2])};
+         }));
+  expect("group_norm, flat groups, axes dropped", 1, 0, count(images(), [&](values v) {
+           const value grouped = reshape(v[0], {3, 4, -1});
+           const value centered = grouped - again(mean(grouped, dropped));
+           const value y = centered / again(sqrt(mean(centered * centered, dropped) + 1e-5));
+           return values{reshape(y, {3, 12, 5, 7}) * channels(v[1]) + channels(v[2])};
+         }));
   expect("group_norm, spelled out", 1, 0, count(images(), [&](values v) {
            const value grouped = reshape(v[0], {3, 4, 3, 5, 7});
            const reduce_attrs axes{.axes = {2, 3, 4}, .keep = true};
