@@ -308,7 +308,7 @@ class builder {
           temporaries.emplace(p.temporary, spare(bytes_of(c, b)));
         }
         slots.push_back(temporaries.at(p.temporary));
-      } else if (b.written && !p.value->more.empty()) {
+      } else if (b.written && !c.value) {  // of a program, which may have several
         slots.push_back(results_at[results++]);
       } else {
         slots.push_back(packing[i] ? packed_slot(*p.stored, *packing[i]) : slot_of(p.stored));
