@@ -76,6 +76,7 @@ std::vector<extent_t> node_call::extent_list(int i) const {
   refuse(fmt::format("'{}' is {}, not i64 or i32", node_.inputs[static_cast<std::size_t>(i)], name(c->type())));
 }
 std::vector<std::int64_t> node_call::integers(int i) const {
+  if (!is_symbolic(i)) return extent_list(i);  // a constant: the least integers stand for no names there
   std::vector<std::int64_t> v = extents(i);
   for (std::int64_t e : v)
     if (detail::is_named(e))

@@ -152,6 +152,15 @@ TEST_CASE("arithmetic on extents folds where it can, and one that follows from t
   CHECK(g(array<f32>::zeros({1, 4}), array<f32>::zeros({3}))[0].dims() == dims{3, 4});
 }
 
+TEST_CASE("the least integer as the end of a slice is no name of an extent") {
+  const onnx_model m = imported(model(input("x", {"4"}) + integers("start", {-1}) + integers("end", {INT64_MIN + 1}) +
+                                      integers("axis", {0}) + integers("step", {-1}) +
+                                      node("Slice", {"x", "start", "end", "axis", "step"}, {"y"}) + output("y")));
+  const std::vector<param_value> y = build(m, {.target = "native"})(array<f32>::from({1, 2, 3, 4}));
+  REQUIRE(y[0].dims() == dims{4});
+  CHECK(y[0].as<f32>()(0) == 4);
+}
+
 TEST_CASE("results whose extents depend on data have as many elements as there are") {
   const onnx_model m =
       imported(model(input("x", {"n"}) + node("NonZero", {"x"}, {"at"}) + node("Transpose", {"at"}, {"y"}) +
