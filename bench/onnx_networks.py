@@ -5,8 +5,8 @@
 
 ONNX_RUN is the example program; onnx_models.py makes a folder of networks. Each runs on random inputs (a seed; the same for
 both sides). Prints a table: the largest difference as a share of the output's largest element (and that of the peer with
-its own optimisations off), for each number of threads the peer's median time over ours. Ends with 1 when a result is off
-by more than 1e-4 and more than the peer's two ways of computing it are.
+its own optimisations off, which says how far the network itself decides), for each number of threads the peer's median
+time over ours. Ends with 1 when a result is off by more than 1e-4.
 Needs the packages onnxruntime and numpy.
 """
 import argparse
@@ -140,7 +140,7 @@ def main():
             cells.append(f"{ratio:.2f}")
             times.append(f"{ours:.0f}")
             ratios[t].append(ratio)
-        bad = isinstance(worst, str) or not worst <= max(LIMIT, own)
+        bad = isinstance(worst, str) or not worst <= LIMIT
         failed += bad
         shown = worst if isinstance(worst, str) else f"{worst:.1e} ({own:.1e})"
         print(f"| {model.stem} | {shown} | " + " | ".join(cells) + f" | {', '.join(times)} | {kernels} |", flush=True)
