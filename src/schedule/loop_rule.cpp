@@ -350,7 +350,9 @@ class nest {
       for (const auto& [at, root] : users) {
         const expr_ref there = a_.substitute(e, pairs(own, at));
         if (!mentions(root, there)) continue;
-        if (row < 0) row = c_.kernel.add_buffer("row" + std::to_string(done_.size()), e->type, scope::scratch, extents);
+        if (row < 0)
+          row =
+              c_.kernel.add_buffer("row" + std::to_string(c_.kernel.buffers.size()), e->type, scope::scratch, extents);
         made_[there] = a_.load(e->type, row, at);
       }
       if (row < 0) continue;
