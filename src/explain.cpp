@@ -112,7 +112,9 @@ std::string bench_text(const compiled_graph& g, void* const* arguments, void* co
     call();
     whole.push_back(seconds(start));
   }
-  const std::vector<double> each = g.run.step_seconds(arguments, results, m, rounds);
+  const std::vector<double> steps = g.run.step_seconds(arguments, results, m, rounds);
+  std::vector<double> each;  // of the kernels
+  for (const kernel_report& k : g.report.kernels) each.push_back(steps[k.step]);
   const machine_peaks& p = measured_peaks();
   std::string s = fmt::format(
       "a call takes {:.2f} us, the median of {}; this machine's core: {:.1f} G operations/s (f32), "

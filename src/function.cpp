@@ -52,6 +52,7 @@ struct function {
   loc where;
   int arguments = 0, results = 0;
   std::unique_ptr<const segments> cut;  // extents depend on data: runs instead of all that follows
+  std::vector<int> updates;             // arguments that a call changes
 
   std::atomic<const entry*> last{nullptr};    // the latest call's
   std::atomic<const entry*> newest{nullptr};  // all of them, read without the mutex
@@ -123,6 +124,17 @@ void check_arguments(const function& f, const any_view* const* views) {
   }
 }
 
+// Of what is written, `a`, and something else.
+void refuse_overlap(const function& f, const any_view* const* views, int a, int b) {
+  const any_view &x = *views[a], &y = *views[b];
+  if (x.size == 0 || y.size == 0 || !overlap(x, y)) return;
+  const auto called = [&](int i) {
+    return i < f.arguments ? argument_name(f, i) : fmt::format("result {}", i - f.arguments + 1);
+  };
+  throw argument_error(fmt::format("call: {} overlaps {}: memory {} of {} and {} of {}{}", called(a), called(b),
+                                   fmt::ptr(x.data), described(x), fmt::ptr(y.data), described(y), made_at(f)));
+}
+
 void check_result(const function& f, int i, const any_view& v, const ir::value_type& r) {
   if (v.type == r.element && v.dims == r.shape) return;
   const std::string text =
@@ -135,18 +147,34 @@ void check_result_memory(const function& f, int i, const any_view* const* views)
   const any_view& v = *views[f.arguments + i];
   const std::string what = fmt::format("result {}", i + 1);
   check_view(v, what.c_str(), access::write);
-  for (int k = 0; k < f.arguments + i; ++k) {
-    if (v.size == 0 || views[k]->size == 0 || !overlap(v, *views[k])) continue;
-    throw argument_error(
-        fmt::format("call: {} overlaps {}: memory {} of {} and {} of {}{}", what,
-                    k < f.arguments ? argument_name(f, k) : fmt::format("result {}", k - f.arguments + 1),
-                    fmt::ptr(v.data), described(v), fmt::ptr(views[k]->data), described(*views[k]), made_at(f)));
-  }
+  for (int k = 0; k < f.arguments + i; ++k) refuse_overlap(f, views, f.arguments + i, k);
 }
 void check_results(const function& f, const entry& e, const any_view* const* views) {
   for (int i = 0; i < f.results; ++i) {
     check_result(f, i, *views[f.arguments + i], e.made->results[static_cast<std::size_t>(i)]);
     check_result_memory(f, i, views);
+  }
+}
+
+// What a call changes is written where it lies: without gaps, apart from every other argument.
+bool updates_fit(const function& f, const any_view* const* views) {
+  for (const int u : f.updates) {
+    if (!is_plain(*views[u])) return false;
+    for (int k = 0; k < f.arguments; ++k)
+      if (k != u && views[k]->size != 0 && views[u]->size != 0 && overlap(*views[u], *views[k])) return false;
+  }
+  return true;
+}
+void check_updates(const function& f, const any_view* const* views) {
+  if (updates_fit(f, views)) return;
+  for (const int u : f.updates) {
+    check_view(*views[u], argument_name(f, u).c_str(), access::write);
+    if (!views[u]->contiguous)
+      throw argument_error(
+          fmt::format("call: {}: an inout argument lies in memory without gaps; given {} with strides{}",
+                      argument_name(f, u), described(*views[u]), made_at(f)));
+    for (int k = 0; k < f.arguments; ++k)
+      if (k != u) refuse_overlap(f, views, u, k);
   }
 }
 
@@ -225,7 +253,7 @@ const entry& find_or_compile(function& f, const any_view* const* views) {
   entry e;
   for (const extent_t* s : strides) e.plain = e.plain && !s;
   for (int i = 0; i < f.arguments; ++i) for_each_key_part(*views[i], [&](extent_t part) { e.key.push_back(part); });
-  e.made = compile(f.prepared, types, strides, f.settings);
+  e.made = compile(f.prepared, types, strides, f.updates, f.settings);
   for (const auto* list : {&e.made->arguments, &e.made->results})
     for (const ir::value_type& t : *list) {
       const int size = size_of(t.element);
@@ -299,8 +327,9 @@ void run_strided(const function& f, const entry& e, const any_view* const* views
 
 const entry& entry_for(function& f, const any_view* const* views) {
   const entry* e = f.last.load(std::memory_order_acquire);
-  if (e && fits(*e, views, f.arguments)) return *e;
+  if (e && fits(*e, views, f.arguments) && updates_fit(f, views)) return *e;
   check_arguments(f, views);
+  check_updates(f, views);
   return find_or_compile(f, views);
 }
 
@@ -317,12 +346,14 @@ void refuse_foreign_inputs(const function& f) {
 }  // namespace
 
 function_ref make_function(const node_ref* inputs, std::size_t input_count, const node_ref* outputs,
-                           std::size_t output_count, compile_options options, binding when, const loc& where) {
+                           std::size_t output_count, const int* updated, std::size_t update_count,
+                           compile_options options, binding when, const loc& where) {
   if (options.target.text().empty() && !options.target.devices().empty())
     throw target_error("target: a map of devices is given, and there is one device: the host");
   auto f = std::make_unique<function>(std::move(options), where);
   f->traced.inputs.assign(inputs, inputs + input_count);
-  f->traced.outputs.assign(outputs, outputs + output_count);
+  f->traced.outputs.assign(outputs, outputs + output_count + update_count);
+  f->updates.assign(updated, updated + update_count);
   f->arguments = static_cast<int>(input_count);
   f->results = static_cast<int>(output_count);
   for (const node_ref& o : f->traced.outputs)
@@ -331,6 +362,9 @@ function_ref make_function(const node_ref* inputs, std::size_t input_count, cons
   f->traced = ir::rewrite(f->traced, [](ir::node_table&, const ir::node_ref&) { return ir::node_ref(); });
   ir::verify(f->traced);
   f->cut = segments::of(f->traced, f->options, when, where);
+  if (f->cut && !f->updates.empty())
+    throw argument_error(fmt::format("function: {} is inout, and extents of the function depend on data{}",
+                                     argument_name(*f, f->updates[0]), made_at(*f)));
   if (f->cut) return function_ref(f.release());
   if (when == binding::now) {
     prepare_once(*f);
@@ -344,7 +378,7 @@ function_ref make_function(const node_ref* inputs, std::size_t input_count, cons
 void call_into(function& f, const any_view* const* views) {
   const int n = f.arguments + f.results;
   const entry* e = f.last.load(std::memory_order_acquire);
-  if (e && fits(*e, views, n) && apart(*e, views, f.arguments, f.results)) [[likely]]
+  if (e && fits(*e, views, n) && apart(*e, views, f.arguments, f.results) && updates_fit(f, views)) [[likely]]
     return run(f, *e, views);
   if (f.cut) return run_segments(f, views);
   const entry& found = entry_for(f, views);
@@ -450,6 +484,7 @@ function_ref with_schedule(function& f, const scheduling::record& r) {
   made->traced = f.traced;
   made->arguments = f.arguments;
   made->results = f.results;
+  made->updates = f.updates;
   made->settings.schedule = std::make_shared<const scheduling::record>(r);
   std::vector<dims> extents = r.extents;
   const std::vector<any_view> views = views_for(*made, extents);

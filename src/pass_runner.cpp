@@ -149,10 +149,13 @@ void pass_runner::run_added(std::string_view place, bool behind, ir::graph& g, s
     run_added(pass.name(), false, g, times);
     if (enabled(pass.name(), 0))
       observed(pass.name(), g, times, [&](const ir::graph& from) {
-        ir::graph to = pass(from);
-        check_interface(pass.name(), from, to);
-        ir::verify(to);
-        return to;
+        const auto once = [&](const ir::graph& one) {
+          ir::graph to = pass(one);
+          check_interface(pass.name(), one, to);
+          ir::verify(to);
+          return to;
+        };
+        return once(ir::in_bodies(from, once));
       });
     run_added(pass.name(), true, g, times);
   }
@@ -162,7 +165,10 @@ ir::graph pass_runner::run(std::span<const listed_pass> passes, ir::graph g, sta
   for (const listed_pass& p : passes) {
     run_added(p.name, false, g, times);
     if (p.run && enabled(p.name, p.level))
-      observed(p.name, g, times, [&](const ir::graph& from) { return p.run(from, settings_); });
+      observed(p.name, g, times, [&](const ir::graph& from) {
+        const auto once = [&](const ir::graph& one) { return p.run(one, settings_); };
+        return once(ir::in_bodies(from, once));
+      });
     run_added(p.name, true, g, times);
   }
   return g;

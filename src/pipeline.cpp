@@ -23,11 +23,13 @@
 #include "graph/native_call.hpp"
 #include "loop/lower.hpp"
 #include "loop/passes.hpp"
+#include "ops/control.hpp"
 #include "ops/leaf.hpp"
 #include "packed_constants.hpp"
 #include "runtime/environment.hpp"
 #include "runtime/thread_pool.hpp"
 #include "schedule/split_reductions.hpp"
+#include "step_list.hpp"
 #include "tenon/ops/select_cast.hpp"
 
 namespace tenon {
@@ -63,18 +65,37 @@ std::vector<listed_pass> all_passes() {
   return all;
 }
 
-// An output that is no buffer of its own (an argument, a constant, another output again) becomes a copy.
-graph separate_outputs(const graph& g) {
+node_ref copied(const node_ref& x) {
+  return make_node(detail::definition<ops::cast_op>(), std::make_shared<const cast_attrs>(cast_attrs{x->type.element}),
+                   {x}, x->where);
+}
+
+// An output that is no buffer of its own (an argument, a constant, another output again) becomes a copy; not so what
+// `stays` where its argument is.
+graph separate_outputs(const graph& g, const std::function<bool(std::size_t output)>& stays) {
   graph r = g;
   std::vector<const node*> taken;
-  for (node_ref& o : r.outputs) {
-    const bool shared = o->op->kind == op_kind::leaf && !o->op->compute;
-    if (shared || std::ranges::find(taken, o.get()) != taken.end())
-      o = make_node(detail::definition<ops::cast_op>(), std::make_shared<const cast_attrs>(cast_attrs{o->type.element}),
-                    {o}, o->where);
+  // From the last: what goes back into an argument is there, and needs its own memory first.
+  for (std::size_t i = r.outputs.size(); i-- > 0;) {
+    node_ref& o = r.outputs[i];
+    const bool shared = o->op->kind == op_kind::leaf && !o->op->compute && !stays(i);
+    if (shared || std::ranges::find(taken, o.get()) != taken.end()) o = copied(o);
     taken.push_back(o.get());
   }
   return r;
+}
+
+// What bodies read, and what is updated, lies in memory without gaps.
+graph contiguous_for_bodies(const graph& g, const std::vector<const extent_t*>& strides) {
+  if (std::ranges::none_of(strides, [](const extent_t* s) { return s != nullptr; })) return g;
+  return rewrite(g, [&](node_table&, const node_ref& n) -> node_ref {
+    if (!has_bodies(*n) && !is_update(*n)) return {};
+    std::vector<node_ref> operands = n->operands;
+    for (node_ref& o : operands)
+      for (std::size_t i = 0; i < g.inputs.size(); ++i)
+        if (strides[i] && leaf_name(*o) == leaf_name(*g.inputs[i]) && o->op == &input_definition()) o = copied(o);
+    return operands == n->operands ? node_ref() : make_node(*n->op, n->attrs, std::move(operands), n->where);
+  });
 }
 
 // ---- kernels
@@ -97,14 +118,25 @@ class builder {
     prepare_groups(true);
     std::vector<computation> all;
     for (const group& g : fusion_.groups) {
-      if (is_empty(*g.root)) continue;
+      if (is_empty(*g.root) || has_bodies(*g.root)) continue;
       all.push_back(lower_group(g, map_axes::each));
       all.back().parameters.clear();
     }
     return all;
   }
 
-  std::unique_ptr<const compiled_graph> build() {
+  /// `updates`: the arguments whose new values are the last outputs.
+  std::unique_ptr<const compiled_graph> build(std::span<const int> updates) {
+    make();
+    write_back(updates);
+    report_copies();
+    out_->run.finish();
+    return std::move(out_);
+  }
+
+ private:
+  /// All steps; every output is a result.
+  void make() {
     prepare_groups();
     {
       const timed t(times_, "memory plan");
@@ -117,17 +149,58 @@ class builder {
     for (const node_ref& i : graph_.inputs) out_->arguments.push_back(i->type);
     out_->run.arguments = static_cast<int>(graph_.inputs.size());
     out_->run.results = static_cast<int>(graph_.outputs.size());
-    if (settings_.target.what == codegen::target_spec::kind::native)
-      for (const group& g : fusion_.groups) native_step(g);
-    else
+    if (settings_.target.what == codegen::target_spec::kind::native) {
+      for (const group& g : fusion_.groups)
+        if (!has_bodies(*g.root))
+          native_step(g);
+        else if (!is_empty(*g.root))
+          control_steps(*g.root);
+    } else {
       llvm_steps();
+    }
     out_->run.workspace_bytes = workspace_bytes_();
     for (const runtime::constant& c : out_->run.constants) out_->report.constant_bytes += c.bytes;
-    out_->run.finish();
-    return std::move(out_);
+  }
+  void report_copies() {
+    for (std::size_t at = 0; at < out_->run.steps.size(); ++at)
+      if (const runtime::step& s = out_->run.steps[at]; is_copy(s)) {
+        compile_report::kernel k{"copy", "", s.extent, s.nanoseconds, s.values[0], s.values[0]};
+        k.step = at;
+        out_->report.kernels.push_back(std::move(k));
+      }
+    std::ranges::stable_sort(out_->report.kernels, {}, &compile_report::kernel::step);
+  }
+  // New values go into the arguments' own memory: at once where nobody reads the old value any more, else by a copy
+  // behind everything.
+  void write_back(std::span<const int> updates) {
+    const int visible = out_->run.results - static_cast<int>(updates.size());
+    std::vector<std::pair<runtime::slot, runtime::slot>> late;
+    std::vector<std::int64_t> bytes;
+    for (std::size_t k = 0; k < updates.size(); ++k) {
+      const auto result = static_cast<std::uint32_t>(visible) + static_cast<std::uint32_t>(k);
+      const auto argument = static_cast<std::uint32_t>(updates[k]);
+      const value_type &is = out_->arguments[argument], &made = out_->results[result];
+      if (made != is)
+        throw shape_error(fmt::format("call: {} is {}, its new value is {}; made at {}:{}",
+                                      leaf_name(*graph_.inputs[argument]), to_string(is), to_string(made),
+                                      graph_.outputs[result]->where.file(), graph_.outputs[result]->where.line()));
+      runtime::slot to{runtime::slot::kind::argument, argument, 0};
+      if (!may_share(out_->run, argument, result)) {
+        const runtime::slot beside{runtime::slot::kind::workspace, 0, out_->run.workspace_bytes};
+        bytes.push_back(bytes_of(*graph_.outputs[result]));
+        out_->run.workspace_bytes += (bytes.back() + 63) / 64 * 64;
+        late.emplace_back(beside, to);
+        to = beside;
+      }
+      const auto placed = replace_result(out_->run, result, to);
+      for (compile_report::kernel& r : out_->report.kernels) r.step = static_cast<std::size_t>(placed[r.step]);
+    }
+    step_list list(out_->run);
+    for (std::size_t k = 0; k < late.size(); ++k) list.copy(late[k].first, late[k].second, bytes[k]);
+    out_->run.results = visible;
+    out_->results.resize(static_cast<std::size_t>(visible));
   }
 
- private:
   void prepare_groups(bool for_schedules = false) {
     {
       const timed t(times_, "fuse");
@@ -215,8 +288,13 @@ class builder {
     compile_report::kernel k{std::move(name), std::move(loops), s.extent, s.nanoseconds, 0, w.bytes, w.to_workspace};
     k.calls = std::move(launch.calls);
     k.operations = launch.operations;
+    k.step = out_->run.steps.size();
     for (const fusion_note& n : g.notes) k.fusion.push_back(to_string(n));
     for (const node* o : g.operands) k.bytes_read += bytes_of(*o);
+    if (is_update(*g.root)) {  // its slice alone
+      k.bytes_written = bytes_of(g.root->operand(1));
+      k.bytes_read = k.bytes_written + bytes_of(g.root->operand(2));
+    }
     out_->report.kernels.push_back(std::move(k));
   }
 
@@ -235,12 +313,104 @@ class builder {
     code->context = &code->plan;
     runtime::step s;
     for (const node_ref& o : g.root->operands) s.buffers.push_back(slot_of(fusion_.storage(o.get())));
-    for (const runtime::slot& r : result_slots(*g.root)) s.buffers.push_back(r);
+    const std::vector<runtime::slot> results_at = result_slots(*g.root);
+    if (is_update(*g.root)) s.buffers[0] = begin_update(*g.root, results_at[0]);
+    for (const runtime::slot& r : results_at) s.buffers.push_back(r);
     s.kernel = std::move(code);
     written w;
     w.add(bytes_of(*g.root), s.buffers[g.root->operands.size()]);
     report(g, std::string(g.root->op->name), "", s, w);
     out_->run.steps.push_back(std::move(s));
+  }
+
+  // ---- control flow: the steps of bodies, with jumps
+  // The result of an update begins as its first operand, where it is not in its memory anyway.
+  runtime::slot begin_update(const node& n, const runtime::slot& result) {
+    step_list(out_->run).copy(slot_of(fusion_.storage(n.operands[0].get())), result, bytes_of(n));
+    return result;
+  }
+  std::unique_ptr<compiled_graph> body_of(const graph& body, const std::function<bool(std::size_t)>& stays) {
+    for (const node* n : post_order(body.outputs))
+      if (!n->type.shape.is_static())
+        throw shape_error(fmt::format("{}: {} inside of a body: its extents depend on data; at {}:{}", n->op->name,
+                                      to_string(n->type), n->where.file(), n->where.line()));
+    const graph g = separate_outputs(body, stays);
+    builder b(g, std::vector<const extent_t*>(g.inputs.size()), settings_, times_);
+    b.is_body_ = true;
+    b.make();
+    compile_report &r = out_->report, &made = b.out_->report;
+    r.compilations += made.compilations;
+    r.memory_hits += made.memory_hits;
+    r.disk_hits += made.disk_hits;
+    return std::move(b.out_);
+  }
+  // The reports of a body's kernels, with the steps that they are now.
+  void append(const compiled_graph& body, std::span<const runtime::slot> arguments,
+              std::span<const runtime::slot> results, const runtime::slot& workspace, bool reported) {
+    const auto placed = step_list(out_->run).append(body.run, arguments, results, workspace.offset);
+    if (!reported) return;
+    for (compile_report::kernel k : body.report.kernels) {
+      k.step = static_cast<std::size_t>(placed[k.step]);
+      out_->report.kernels.push_back(std::move(k));
+    }
+  }
+  void control_steps(const node& n) {
+    const std::vector<runtime::slot> results_at = result_slots(n);
+    std::vector<runtime::slot> operands;
+    for (const node_ref& o : n.operands) operands.push_back(slot_of(fusion_.storage(o.get())));
+    n.op == &while_definition() ? loop_steps(n, results_at, operands) : branch_steps(n, results_at, operands);
+  }
+  void branch_steps(const node& n, const std::vector<runtime::slot>& results,
+                    const std::vector<runtime::slot>& operands) {
+    const auto none = [](std::size_t) { return false; };
+    const auto yes = body_of(bodies_of(n)[0], none), no = body_of(bodies_of(n)[1], none);
+    const runtime::slot workspace = spare(std::max(yes->run.workspace_bytes, no->run.workspace_bytes));
+    const auto read = std::span(operands).subspan(1);
+    step_list list(out_->run);
+    const std::int64_t otherwise = list.jump_if_zero(operands[0]);
+    append(*yes, read, results, workspace, true);
+    const std::int64_t end = list.jump();
+    list.land(otherwise);
+    append(*no, read, results, workspace, true);
+    list.land(end);
+  }
+  // A state that its body may write where it reads it has one buffer, its result's. The others have two, which the body
+  // exchanges: it is there twice, once in each direction.
+  void loop_steps(const node& n, const std::vector<runtime::slot>& results,
+                  const std::vector<runtime::slot>& operands) {
+    const graph &test = bodies_of(n)[0], &body = bodies_of(n)[1];
+    const auto condition = body_of(test, [](std::size_t) { return false; });
+    const auto step = body_of(body, [&](std::size_t i) { return body.outputs[i] == body.inputs[i]; });
+    const runtime::slot workspace = spare(std::max(condition->run.workspace_bytes, step->run.workspace_bytes));
+    const runtime::slot goes_on = spare(1);
+    std::vector<runtime::slot> here = operands, there = operands;
+    std::vector<std::int64_t> bytes;
+    step_list list(out_->run);
+    const std::size_t states = results.size();
+    for (std::size_t i = 0; i < states; ++i) {
+      bytes.push_back(bytes_of(*body.inputs[i]));
+      here[i] = there[i] = results[i];
+      const auto k = static_cast<std::uint32_t>(i);
+      if (!may_share(step->run, k, k)) there[i] = spare(bytes[i]);
+      list.copy(operands[i], here[i], bytes[i]);
+    }
+    const auto outputs_of = [&](const std::vector<runtime::slot>& v) { return std::span(v).first(states); };
+    const bool exchanged = !std::ranges::equal(outputs_of(here), outputs_of(there));
+    const std::int64_t again = list.next();
+    append(*condition, here, std::span(&goes_on, 1), workspace, true);
+    const std::int64_t done = list.jump_if_zero(goes_on);
+    append(*step, here, outputs_of(there), workspace, true);
+    if (!exchanged) {
+      list.jump(again);
+      return list.land(done);
+    }
+    append(*condition, there, std::span(&goes_on, 1), workspace, false);
+    const std::int64_t odd = list.jump_if_zero(goes_on);
+    append(*step, there, outputs_of(here), workspace, false);
+    list.jump(again);
+    list.land(odd);
+    for (std::size_t i = 0; i < states; ++i) list.copy(there[i], here[i], bytes[i]);
+    list.land(done);
   }
 
   // ---- llvm: loops, a schedule, a kernel
@@ -280,15 +450,17 @@ class builder {
     }
     return s;
   }
+  // The user's schedule names the kernels of the graph itself.
+  bool recorded() const { return settings_.schedule && !is_body_; }
   scheduling::launch schedule(computation& c, const codegen::machine_summary& machine) {
     const timed t(times_, "scheduling");
-    if (!settings_.schedule) return scheduling::schedule_default(c, machine.model);
+    if (!recorded()) return scheduling::schedule_default(c, machine.model);
     labels_.push_back(scheduling::label_of(c.kernel.name, labels_));
     return scheduling::schedule_recorded(c, machine.model, *settings_.schedule, labels_.back(), machine.fma);
   }
   // Most groups are one kernel; long reductions are kernels of their own before it.
   std::vector<computation> computations_of(const group& g, const scheduling::machine_model& m) {
-    if (!settings_.schedule) return scheduling::split_reductions([&] { return lower_group(g, map_axes::merged); }, m);
+    if (!recorded()) return scheduling::split_reductions([&] { return lower_group(g, map_axes::merged); }, m);
     std::vector<computation> one;
     one.push_back(lower_group(g, map_axes::each));
     return one;
@@ -326,9 +498,14 @@ class builder {
     std::unordered_map<std::string, std::size_t> known;  // by structure
     for (const group& g : fusion_.groups) {
       if (is_empty(*g.root)) continue;
+      if (has_bodies(*g.root)) {
+        control_steps(*g.root);
+        continue;
+      }
       if (dumps().wants("loop", dump_words::when::before, "schedule"))
         dump_words::write("loop", dump_words::when::before, "schedule", plain_loops(g, machine));
       const std::vector<runtime::slot> results_at = result_slots(*g.root);
+      if (is_update(*g.root)) begin_update(*g.root, results_at[0]);
       std::unordered_map<int, runtime::slot> temporaries;
       for (computation& c : computations_of(g, machine.model)) {
         const scheduling::launch launch = schedule(c, machine);
@@ -455,6 +632,7 @@ class builder {
   fusion fusion_;
   memory_plan plan_;
   std::int64_t spare_begin_ = 0, spare_bytes_ = 0;
+  bool is_body_ = false;
   std::vector<node_ref> unused_;     // results that nobody reads still need a name in the kernel
   std::vector<std::string> labels_;  // of the kernels so far, for the user's schedule
   std::unordered_map<const node*, std::uint32_t> argument_, result_, constants_;
@@ -509,17 +687,21 @@ graph prepare_for(const graph& prepared, std::span<const value_type> arguments, 
   g = s.passes.run(graph_passes, std::move(g), times);
   g = s.passes.run(target_passes, std::move(g), times);
   const timed t(times, "verify");
-  g = separate_outputs(g);
   verify(g);
   return g;
 }
 }  // namespace
 
 std::unique_ptr<const compiled_graph> compile(const graph& prepared, std::span<const value_type> arguments,
-                                              const std::vector<const extent_t*>& strides, const compile_settings& s) {
+                                              const std::vector<const extent_t*>& strides, std::span<const int> updates,
+                                              const compile_settings& s) {
   stage_times times;
-  const graph g = prepare_for(prepared, arguments, s, times);
-  auto made = builder(g, strides, s, times).build();
+  graph g = contiguous_for_bodies(prepare_for(prepared, arguments, s, times), strides);
+  const std::size_t visible = g.outputs.size() - updates.size();
+  g = separate_outputs(g, [&](std::size_t i) {
+    return i >= visible && g.outputs[i] == g.inputs[static_cast<std::size_t>(updates[i - visible])];
+  });
+  auto made = builder(g, strides, s, times).build(updates);
   print_times(times, s,
               fmt::format("time of the stages; {} kernels, {} compiled", made->report.kernels.size(),
                           made->report.compilations));
@@ -531,7 +713,7 @@ std::vector<computation> lower_all(const graph& prepared, std::span<const value_
   if (s.target.what == codegen::target_spec::kind::native)
     throw schedule_error("schedule: the native target runs operators as the C++ compiler compiled them: no loops");
   stage_times times;
-  const graph g = prepare_for(prepared, arguments, s, times);
+  const graph g = separate_outputs(prepare_for(prepared, arguments, s, times), [](std::size_t) { return false; });
   return builder(g, std::vector<const extent_t*>(g.inputs.size()), s, times).lower_all();
 }
 

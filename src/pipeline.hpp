@@ -38,6 +38,7 @@ struct compile_report {
     std::vector<std::string> calls{};     ///< its schedule, as calls of primitives
     std::vector<std::string> fusion{};    ///< why its result is stored, and what is computed more than once
     double operations = 0;                ///< of scalars
+    std::size_t step = 0;                 ///< of the executable; of a body that is there twice the first
   };
   std::vector<kernel> kernels;
   std::int64_t constant_bytes = 0;
@@ -54,9 +55,11 @@ struct compiled_graph {
 /// The passes that do not need a call's extents: everything that hangs on params alone is done once.
 ir::graph prepare(const ir::graph&, const compile_settings&);
 /// Compiles for arguments of these types. `strides` gives argument i's element strides where it is not contiguous, null
-/// else.
+/// else. `updates`: the arguments whose new values are the graph's last outputs; they are no results, but written into
+/// the arguments' memory. shape_error when one has other extents.
 std::unique_ptr<const compiled_graph> compile(const ir::graph& prepared, std::span<const ir::value_type> arguments,
-                                              const std::vector<const extent_t*>& strides, const compile_settings&);
+                                              const std::vector<const extent_t*>& strides, std::span<const int> updates,
+                                              const compile_settings&);
 
 /// What the kernels compute, in order, before loops exist: where schedules begin. schedule_error for the native target.
 std::vector<ir::computation> lower_all(const ir::graph& prepared, std::span<const ir::value_type> arguments,

@@ -111,7 +111,8 @@ std::unique_ptr<const segments> segments::of(const ir::graph& g, const compile_o
     }
     for (const node_ref& o : outputs) s.types.push_back(o->type.element);
     if (!outputs.empty())
-      s.run = make_function(inputs.data(), inputs.size(), outputs.data(), outputs.size(), options, when, where);
+      s.run =
+          make_function(inputs.data(), inputs.size(), outputs.data(), outputs.size(), nullptr, 0, options, when, where);
     all->segments_.push_back(std::move(s));
   }
   for (const node_ref& o : g.outputs) all->results_.push_back(number.at(o.get()));

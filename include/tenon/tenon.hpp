@@ -4,6 +4,7 @@
 #include "tenon/core/error.hpp"
 #include "tenon/core/extent.hpp"
 #include "tenon/dsl/compiled.hpp"
+#include "tenon/dsl/control.hpp"
 #include "tenon/dsl/doctor.hpp"
 #include "tenon/dsl/elementwise.hpp"
 #include "tenon/dsl/index.hpp"

@@ -8,6 +8,7 @@
 #include "graph/kernel_space.hpp"
 #include "graph/op_def.hpp"
 #include "graph/prologue.hpp"
+#include "ops/control.hpp"
 #include "ops/leaf.hpp"
 
 namespace tenon::ir {
@@ -70,6 +71,9 @@ class fuser {
   void place(const node& n) {
     if (n.op->kind == op_kind::leaf && !n.op->compute) return;  // a buffer already
     if (n.op->kind == op_kind::projection) return;              // a buffer of the operand's kernel
+    // What bodies read, and what is updated, is row-major.
+    if (has_bodies(n) || is_update(n))
+      for (const node_ref& o : n.operands) row_major_.insert(o.get());
     if (const auto p = prologues_.find(&n); p != prologues_.end()) {
       join(n, root_of_.at(p->second));
       return;

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "graph/op_def.hpp"
+#include "ops/control.hpp"
 #include "ops/leaf.hpp"
 
 namespace tenon {
@@ -87,18 +88,23 @@ node_ref make_node(const op_def& op, attrs_ref attrs, std::vector<node_ref> oper
     shapes.push_back(o->type.shape);
     types.push_back(o->type.element);
   }
-  const detail::outcome shape = op.shape(attrs.get(), {shapes.data(), n});
-  if (!shape.ok) refuse<shape_error>(op, shape.why.view(), operands, w);
-  const detail::type_outcome type = op.types(attrs.get(), {types.data(), n});
-  if (!type.ok) refuse<type_error>(op, type.why.view(), operands, w);
-
   auto made = std::make_unique<node>(w);
   made->op = &op;
   made->attrs = std::move(attrs);
   made->operands = std::move(operands);
-  made->type = {type.out, shape.out};
-  for (int i = 1; i < op.results; ++i) made->more.push_back({type.more[i - 1], shape.more[i - 1]});
-  if (op.kind == op_kind::projection) made->type = projected_type(*made);
+  // Rules over operand types see neither the other results nor bodies.
+  if (op.kind == op_kind::projection) {
+    made->type = projected_type(*made);
+  } else if (has_bodies(*made)) {
+    infer_control(*made);
+  } else {
+    const detail::outcome shape = op.shape(made->attrs.get(), {shapes.data(), n});
+    if (!shape.ok) refuse<shape_error>(op, shape.why.view(), made->operands, w);
+    const detail::type_outcome type = op.types(made->attrs.get(), {types.data(), n});
+    if (!type.ok) refuse<type_error>(op, type.why.view(), made->operands, w);
+    made->type = {type.out, shape.out};
+    for (int i = 1; i < op.results; ++i) made->more.push_back({type.more[i - 1], shape.more[i - 1]});
+  }
   for (int i = 0; i < made->results(); ++i)
     if (const value_type& t = i == 0 ? made->type : made->more[static_cast<std::size_t>(i - 1)]; !fits_in_memory(t))
       refuse<shape_error>(op, fmt::format("{} is too large for memory", to_string(t)), made->operands, w);

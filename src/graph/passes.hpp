@@ -24,6 +24,12 @@ graph rewrite(const graph&, const std::function<node_ref(node_table&, const node
 graph bind_params(const graph&, const std::function<node_ref(const node& param)>& find);
 /// Replaces the inputs' types by those of a call, and infers everything again: named extents become numbers.
 graph specialize(const graph&, std::span<const value_type> inputs);
+/// Replaces named extents, in inputs and attributes, by `value_of` them: of a body, whose names are the graph's around.
+graph bind_extents(const graph&, extent_t (*value_of)(void*, extent_t), void* context);
+/// The outputs of `g` for these values of its inputs.
+std::vector<node_ref> inlined(const graph& g, std::span<const node_ref> inputs);
+/// Each body in place of what `f` makes of it, the innermost first; f keeps inputs and types.
+graph in_bodies(const graph&, const std::function<graph(const graph& body)>& f);
 
 // The passes of the list. Each is a function of the graph and of the options of passes.
 

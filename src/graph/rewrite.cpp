@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <unordered_map>
 
 #include "graph/op_def.hpp"
 #include "graph/passes.hpp"
+#include "ops/control.hpp"
 
 namespace tenon::ir {
 
@@ -43,6 +45,30 @@ graph rewrite(const graph& g, const std::function<node_ref(node_table&, const no
   for (const node_ref& i : g.inputs) r.inputs.push_back(done.at(i.get()));
   for (const node_ref& o : g.outputs) r.outputs.push_back(done.at(o.get()));
   return r;
+}
+
+std::vector<node_ref> inlined(const graph& g, std::span<const node_ref> inputs) {
+  std::unordered_map<const node*, node_ref> done;
+  for (std::size_t i = 0; i < g.inputs.size(); ++i) done.emplace(g.inputs[i].get(), inputs[i]);
+  for (const node* n : post_order(g.outputs)) {
+    if (done.contains(n)) continue;
+    std::vector<node_ref> operands;
+    for (const node_ref& o : n->operands) operands.push_back(done.at(o.get()));
+    done.emplace(n, operands == n->operands ? node_ref(n) : make_node(*n->op, n->attrs, std::move(operands), n->where));
+  }
+  std::vector<node_ref> r;
+  for (const node_ref& o : g.outputs) r.push_back(done.at(o.get()));
+  return r;
+}
+
+graph in_bodies(const graph& g, const std::function<graph(const graph&)>& f) {
+  if (std::ranges::none_of(post_order(g.outputs), [](const node* n) { return has_bodies(*n); })) return g;
+  return rewrite(g, [&](node_table& table, const node_ref& n) -> node_ref {
+    if (!has_bodies(*n)) return {};
+    control_attrs a = n->attributes<control_attrs>();
+    for (graph& body : a.bodies) body = f(in_bodies(body, f));
+    return table.make(*n->op, std::make_shared<const control_attrs>(std::move(a)), n->operands, n->where);
+  });
 }
 
 }  // namespace tenon::ir

@@ -3,7 +3,7 @@
 //     %0 = matmul(%x, %w) : f32[n,10]
 //     return %0
 //   }
-// What follows // on a line is a comment.
+// The bodies of control flow stand in braces behind the operands. What follows // on a line is a comment.
 #include "graph/text.hpp"
 
 #include <fmt/format.h>
@@ -12,8 +12,10 @@
 #include <charconv>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "graph/op_def.hpp"
+#include "ops/control.hpp"
 #include "ops/leaf.hpp"
 #include "tenon/graph/graph.hpp"
 
@@ -54,6 +56,16 @@ std::unordered_map<const node*, std::string> name_values(const graph& g, const s
   return names;
 }
 
+std::string indented(std::string_view text, std::string_view by) {
+  std::string s;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n') + 1;
+    s.append(by).append(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+  return s;
+}
+
 }  // namespace
 
 std::string to_string(const graph& g) { return to_string(g, post_order(g.outputs), {}); }
@@ -73,7 +85,13 @@ std::string to_string(const graph& g, const std::vector<const node*>& order,
     s += fmt::format("  {} = {}{}(", names.at(n), n->op->name, n->op->attrs->print(n->attrs.get()));
     for (std::size_t i = 0; i < n->operands.size(); ++i)
       s += fmt::format("{}{}", i ? ", " : "", names.at(n->operands[i].get()));
-    s += fmt::format(") : {}", to_string(n->type));
+    s += ")";
+    if (has_bodies(*n)) {
+      s += " {\n";
+      for (const graph& body : bodies_of(*n)) s += indented(to_string(body), "    ");
+      s += "  }";
+    }
+    s += fmt::format(" : {}", to_string(n->type));
     for (const value_type& t : n->more) s += ", " + to_string(t);
     s += "\n";
   }
@@ -114,13 +132,27 @@ namespace {
 class reader {
  public:
   reader(std::string_view text, const graph* constants) : text_(text) {
-    if (constants)
-      for (const node* n : post_order(constants->outputs))
-        if (n->op == &constant_definition()) constants_.emplace(n->op->attrs->print(n->attrs.get()), n);
+    if (constants) know(*constants);
   }
 
   graph read() {
+    graph g = read_graph();
+    space();
+    if (at_ != text_.size()) fail("the end");
+    return g;
+  }
+
+ private:
+  void know(const graph& g) {
+    for (const node* n : post_order(g.outputs)) {
+      if (n->op == &constant_definition()) constants_.emplace(n->op->attrs->print(n->attrs.get()), n);
+      for (const graph& body : bodies_of(*n)) know(body);
+    }
+  }
+  graph read_graph() {
     graph g;
+    // A body sees its own values alone.
+    const auto outside = std::exchange(values_, {});
     word("graph");
     expect('(');
     if (!accept(')')) {
@@ -144,12 +176,9 @@ class reader {
     do g.outputs.push_back(use());
     while (accept(','));
     expect('}');
-    space();
-    if (at_ != text_.size()) fail("the end");
+    values_ = outside;
     return g;
   }
-
- private:
   node_ref node_line() {
     space();
     const std::size_t start = at_;
@@ -172,7 +201,8 @@ class reader {
         op == &constant_definition() && known != constants_.end())
       n = node_ref(known->second);
     else
-      n = make_node(*op, op->attrs->parse(attributes), std::move(operands), std::source_location::current());
+      n = make_node(*op, has_bodies(*op) ? with_bodies(*op, attributes) : op->attrs->parse(attributes),
+                    std::move(operands), std::source_location::current());
     expect(':');
     check_type(*n, n->type);
     for (const value_type& t : n->more) {
@@ -180,6 +210,15 @@ class reader {
       check_type(*n, t);
     }
     return n;
+  }
+  attrs_ref with_bodies(const op_def& op, std::string_view attributes) {
+    control_attrs a = *static_cast<const control_attrs*>(op.attrs->parse(attributes).get());
+    expect('{');
+    if (++depth_ > deepest_body) fail(fmt::format("bodies at most {} deep", deepest_body));
+    while (peek() != '}') a.bodies.push_back(read_graph());
+    --depth_;
+    expect('}');
+    return std::make_shared<const control_attrs>(std::move(a));
   }
   void check_type(const node& n, const value_type& inferred) {
     space();
@@ -308,8 +347,11 @@ class reader {
     throw parse_error(fmt::format("graph text, line {}, column {}: expected {}", line, column, expected));
   }
 
+  static constexpr int deepest_body = 64;  // bodies are read, printed and rewritten by recursion
+
   std::string_view text_;
   std::size_t at_ = 0;
+  int depth_ = 0;
   std::unordered_map<std::string, node_ref> values_;
   std::unordered_map<std::string, const node*> constants_;
 };

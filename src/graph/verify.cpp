@@ -5,6 +5,7 @@
 
 #include "graph/op_def.hpp"
 #include "graph/passes.hpp"
+#include "ops/control.hpp"
 #include "ops/leaf.hpp"
 
 namespace tenon::ir {
@@ -26,6 +27,11 @@ void verify(const graph& g) {
     if (n->op == &input_definition() && !inputs.contains(n)) broken(*n, "an input is not in the list of inputs");
     for (const node_ref& o : n->operands)
       if (!o->more.empty() && n->op->kind != op_kind::projection) broken(*n, "an operand has several results");
+    for (const graph& body : bodies_of(*n)) {
+      for (const node* inner : post_order(body.outputs))
+        if (inner->op == &param_definition()) broken(*n, fmt::format("param {} is inside a body", leaf_name(*inner)));
+      verify(body);
+    }
     // What make_node says of the same operands is what the node must say: no pass may invent types.
     const node_ref again = make_node(*n->op, n->attrs, n->operands, n->where);
     if (again->type != n->type || again->more != n->more || again->hash != n->hash)

@@ -12,6 +12,7 @@
 #include "loop/evaluate.hpp"
 #include "loop/lower_context.hpp"
 #include "loop/lower_program.hpp"
+#include "ops/control.hpp"
 #include "ops/leaf.hpp"
 
 namespace tenon::ir {
@@ -292,7 +293,8 @@ class lowering {
     const node& root = *group_.root;
     std::vector<lower_operand> in, out;
     for (const node_ref& o : root.operands) {
-      if (!is_splat(*o)) buffer_of(*o);
+      const bool updated = is_update(root) && in.empty();
+      if (!updated && !is_splat(*o)) buffer_of(*o);
       in.push_back(operand(*o));
     }
     std::vector<std::int64_t> out_buffers;

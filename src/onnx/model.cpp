@@ -22,8 +22,8 @@ onnx_model import_source(const onnx::source& s, const onnx_options& o, const loc
 }
 
 detail::function_ref function_of(const ir::graph& g, compile_options options, const loc& where) {
-  return detail::make_function(g.inputs.data(), g.inputs.size(), g.outputs.data(), g.outputs.size(), std::move(options),
-                               detail::binding::now, where);
+  return detail::make_function(g.inputs.data(), g.inputs.size(), g.outputs.data(), g.outputs.size(), nullptr, 0,
+                               std::move(options), detail::binding::now, where);
 }
 
 }  // namespace

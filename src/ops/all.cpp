@@ -7,15 +7,17 @@
 
 #include "dsl/body.hpp"
 #include "graph/op_def.hpp"
+#include "ops/control.hpp"
 #include "ops/leaf.hpp"
 
 namespace tenon::ir {
 
 std::span<const op_def* const> all_operators() {
   static const std::vector<const op_def*> all = [] {
-    std::vector<const op_def*> r{&input_definition(),      &param_definition(), &constant_definition(),
-                                 &result_definition(),     &as_definition(),    &compute_definition(),
-                                 &elementwise_definition()};
+    std::vector<const op_def*> r{&input_definition(),       &param_definition(), &constant_definition(),
+                                 &result_definition(),      &as_definition(),    &compute_definition(),
+                                 &elementwise_definition(), &while_definition(), &if_definition(),
+                                 &scan_definition()};
     boost::hana::for_each(operator_types,
                           [&](auto type) { r.push_back(&detail::definition<typename decltype(type)::type>()); });
     std::sort(r.begin(), r.end(), [](const op_def* a, const op_def* b) { return a->name < b->name; });

@@ -46,9 +46,10 @@ inline constexpr auto operator_types = boost::hana::tuple_t<
     ops::rms_norm_op, ops::rnn_op, ops::roi_align_op, ops::roll_op, ops::rotary_embedding_op, ops::round_op,
     ops::rsqrt_op, ops::scaled_dot_product_attention_op, ops::scatter_elements_op, ops::scatter_nd_op, ops::select_op,
     ops::selu_op, ops::shift_left_op, ops::shift_right_op, ops::sigmoid_op, ops::sign_op, ops::silu_op, ops::sin_op,
-    ops::sinh_op, ops::slice_op, ops::softmax_op, ops::softplus_op, ops::softsign_op, ops::sort_op,
+    ops::sinh_op, ops::slice_at_op, ops::slice_op, ops::softmax_op, ops::softplus_op, ops::softsign_op, ops::sort_op,
     ops::space_to_depth_op, ops::sqrt_op, ops::squeeze_op, ops::sub_op, ops::sum_op, ops::sum_pool_op,
     ops::suppress_overlaps_op, ops::tan_op, ops::tanh_op, ops::threshold_op, ops::tile_op, ops::top_k_op,
-    ops::transpose_op, ops::tril_op, ops::triu_op, ops::trunc_op, ops::unique_op, ops::unsqueeze_op>;
+    ops::transpose_op, ops::tril_op, ops::triu_op, ops::trunc_op, ops::unique_op, ops::unsqueeze_op,
+    ops::update_slice_op>;
 
 }  // namespace tenon::ir

@@ -31,7 +31,7 @@ void free_arena(std::byte* a) noexcept {
   detail::deallocate(h.owner, a, h.bytes);
 }
 
-bool is_parallel(const step& s) { return s.extent > 1 && s.nanoseconds >= least_parallel_nanoseconds; }
+bool is_parallel(const step& s) { return s.kernel && s.extent > 1 && s.nanoseconds >= least_parallel_nanoseconds; }
 
 // How many chunks: a function of the step and the number of workers, the same number for each where there is enough to
 // do. That chunks depend on the threads does not touch the results: a kernel's trips are independent.
@@ -201,7 +201,10 @@ void executable::finish() {
   std::size_t table = 0;
   for (std::size_t at = 0; at < steps.size(); ++at) {
     const step& s = steps[at];
-    if (!s.kernel || !s.kernel->entry) refuse(at, "it has no kernel");
+    if (!s.kernel && s.target < 0) refuse(at, "it has no kernel");
+    if (s.kernel && !s.kernel->entry) refuse(at, "its kernel has no code");
+    if (!s.kernel && (s.target > static_cast<std::int64_t>(steps.size()) || s.buffers.size() > 1))
+      refuse(at, cat("it jumps to step ", s.target, " on ", s.buffers.size(), " conditions"));
     if (s.scratch < 0 || s.scratch > most_bytes / most_threads) refuse(at, cat("scratch of ", s.scratch, " bytes"));
     if (s.extent < 0) refuse(at, cat("extent ", s.extent));
     for (std::size_t b = 0; b < s.buffers.size(); ++b) {
@@ -259,12 +262,28 @@ inline void executable::fill(const step& s, void** out, void* const* argument_da
   }
 }
 
+// The step that follows a jump.
+std::size_t executable::jump(std::size_t at, void* const* argument_data, void* const* result_data,
+                             std::byte* workspace) const {
+  const step& s = steps[at];
+  void* condition = nullptr;
+  fill(s, &condition, argument_data, result_data, workspace);
+  const bool taken = s.buffers.empty() || *static_cast<const unsigned char*>(condition) == 0;
+  return taken ? static_cast<std::size_t>(s.target) : at + 1;
+}
+
 template <class F>
 inline void executable::for_each_step(void* const* argument_data, void* const* result_data, memory* user_memory,
                                       F run_step) const {
   const arena a(*this, user_memory, 1);
   void* small[small_buffers];
-  for (const step& s : steps) {
+  for (std::size_t at = 0; at < steps.size();) {
+    const step& s = steps[at];
+    if (!s.kernel) {
+      at = jump(at, argument_data, result_data, a.workspace());
+      continue;
+    }
+    ++at;
     if (s.extent == 0) continue;
     void** buffers = s.buffers.size() <= small_buffers ? small : reinterpret_cast<void**>(a.table());
     fill(s, buffers, argument_data, result_data, a.workspace());
@@ -314,7 +333,13 @@ void executable::run(void* const* argument_data, void* const* result_data, execu
   const arena a(*this, user_memory, workers);
   const int most_each = user_executor ? 1 : most_pieces;
   void* small[small_buffers];
-  for (const step& s : steps) {
+  for (std::size_t at = 0; at < steps.size();) {
+    const step& s = steps[at];
+    if (!s.kernel) {
+      at = jump(at, argument_data, result_data, a.workspace());
+      continue;
+    }
+    ++at;
     if (s.extent == 0) continue;
     void** buffers = s.buffers.size() <= small_buffers ? small : reinterpret_cast<void**>(a.table());
     fill(s, buffers, argument_data, result_data, a.workspace());

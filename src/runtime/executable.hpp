@@ -28,6 +28,7 @@ struct slot {
   kind where{};
   std::uint32_t index = 0;  ///< argument, result or constant
   std::int64_t offset = 0;  ///< bytes
+  friend bool operator==(const slot&, const slot&) = default;
 };
 
 /// Below this a step is not cut into chunks: handing them out and joining them costs more.
@@ -35,7 +36,8 @@ inline constexpr std::int64_t least_parallel_nanoseconds = 15'000;
 /// No chunk is predicted shorter than this.
 inline constexpr std::int64_t least_chunk_nanoseconds = 4'000;
 
-/// One kernel launch.
+/// One kernel launch; without a kernel a jump: to step `target` when the byte at the only buffer is 0, or always when
+/// there is no buffer. Loops and branches of the graph are jumps.
 struct step {
   std::shared_ptr<const code> kernel;
   std::vector<slot> buffers;
@@ -43,6 +45,7 @@ struct step {
   std::int64_t extent = 1;       ///< trips of the parallel loop; any sub-range may run anywhere
   std::int64_t nanoseconds = 0;  ///< predicted for one thread; below least_parallel_nanoseconds it runs serially
   std::int64_t scratch = 0;      ///< bytes that each worker needs for itself
+  std::int64_t target = -1;      ///< of a jump; the number of steps: the end
 };
 
 /// A constant: packed weights and the like, shared between executables.
@@ -88,6 +91,7 @@ class executable {
   struct arena;
   void fill(const step& s, void** out, void* const* argument_data, void* const* result_data,
             std::byte* workspace) const;
+  std::size_t jump(std::size_t at, void* const* argument_data, void* const* result_data, std::byte* workspace) const;
   template <class F>
   void for_each_step(void* const* argument_data, void* const* result_data, memory* user_memory, F run_step) const;
   void run_serial(void* const* argument_data, void* const* result_data, memory* user_memory) const;

@@ -179,19 +179,23 @@ class matcher {
   bool affine_in(expr_ref load, expr_ref variable) const { return form(load, variable).ok; }
   expr_ref stride(expr_ref load, expr_ref variable) const { return form(load, variable).coefficients[0]; }
 
-  // score = select(key <= row + number, ..., -infinity).
+  // score = select(key <= row + number, ..., -infinity), or without a row; the number may be read from memory.
   void find_causal() {
     const expr_ref s = m_.score;
-    if (m_.row < 0 || !s->is(prim::select) || !s->operands[0]->is(prim::less_equal)) return;
+    if (!s->is(prim::select) || !s->operands[0]->is(prim::less_equal)) return;
     const expr_ref none = a_.constant(s->type, -HUGE_VAL);
     if (s->operands[2] != none) return;
-    const expr_ref row = c_.axes[static_cast<std::size_t>(m_.row)].variable;
     const expr_ref slack = a_.sub(s->operands[0]->operands[1], s->operands[0]->operands[0]);
-    const expr_ref variables[] = {row, key_};
+    std::vector<expr_ref> variables{key_};
+    if (m_.row >= 0) variables.push_back(c_.axes[static_cast<std::size_t>(m_.row)].variable);
     const affine_form f = affine(a_, slack, variables);
-    if (f.ok && f.coefficients[0]->is_constant(1) && f.coefficients[1]->is_constant(-1) &&
-        f.rest->is(expr_kind::constant))
-      m_.causal = f.rest->payload;
+    if (!f.ok || !f.coefficients[0]->is_constant(-1)) return;
+    const bool with_row = m_.row >= 0 && f.coefficients[1]->is_constant(1);
+    if (m_.row >= 0 && !with_row && !f.coefficients[1]->is_constant(0)) return;
+    for (const computation::axis& axis : c_.axes)
+      if (axis.variable->is(expr_kind::variable) && mentions(f.rest, axis.variable)) return;
+    m_.causal = f.rest;
+    m_.rows_see_more = with_row;
   }
 
   computation& c_;

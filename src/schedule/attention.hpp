@@ -21,10 +21,11 @@ struct attention {
   ir::expr_ref score = nullptr, largest = nullptr, shift = nullptr, total = nullptr;
   ir::expr_ref normal = nullptr;  ///< free of keys; what divides is here as its reciprocal
   operand query, key, value;
-  int row = -1;                          ///< the axis of queries; -1: there is one
-  int column = -1;                       ///< the axis of the values' depth
-  bool unit_value = true;                ///< whether `value` has unit stride in the columns
-  std::optional<std::int64_t> causal{};  ///< row i sees no key after i + causal
+  int row = -1;                   ///< the axis of queries; -1: there is one
+  int column = -1;                ///< the axis of the values' depth
+  bool unit_value = true;         ///< whether `value` has unit stride in the columns
+  ir::expr_ref causal = nullptr;  ///< row i sees no key after i + causal, or all rows none after causal; or null
+  bool rows_see_more = true;      ///< the former
 
   ir::expr_ref keys() const { return result->loop_extent(0); }
   ir::expr_ref key_variable() const { return result->loop_variable(0); }

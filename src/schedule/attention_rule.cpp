@@ -165,7 +165,8 @@ class builder {
   // What no query of the block sees is not looked at.
   expr_ref keys_seen() {
     if (!p_.causal) return p_.keys();
-    const expr_ref end = a_.add(a_.add(first_, present_), a_.index(*p_.causal));
+    const expr_ref row_end = p_.rows_see_more ? a_.add(first_, present_) : a_.index(1);
+    const expr_ref end = a_.add(row_end, p_.causal);
     return a_.max(a_.index(0), a_.min(p_.keys(), end));
   }
 

@@ -143,6 +143,18 @@ void add_causal_mask(table& t) {
                        layout);
                  };
                  for (const int offset : {0, 2, -3}) by(column::random, {3, 7, 9}, offset);
+                 for (const int position : {0, 3, 20, -2}) {
+                   values at(i64, {});
+                   at.v[0] = position;
+                   c.add(column::random, "{.offset = 1}", {filled(d, {2, 4, 9}, fill::plain, 116), at},
+                         [=](const std::vector<values>& in) {
+                           values y = in[0];
+                           for_each({2, 4, 9}, [&](const shape_t& i) {
+                             if (i[2] > i[1] + 1 + position) y.at(i) = -infinity;
+                           });
+                           return one(y);
+                         });
+                 }
                  by(column::random, {9, 7}, 100);
                  by(column::empty, {0, 3}, 0);
                  c.refused(column::rank_0, "no rows", "", {filled(d, {}, fill::small, 1)});

@@ -229,10 +229,90 @@ void add_triangles(table& t) {
                }});
 }
 
+// Positions that only the run time knows, moved to where the slice fits.
+void add_slices(table& t) {
+  t.push_back({"slice_at", any_type, [](dtype d) {
+                 cases c;
+                 const auto by = [&](column w, shape_t x, int axis, std::int64_t extent, std::int64_t position,
+                                     fill fills = fill::small, int layout = 0) {
+                   const auto a = static_cast<std::size_t>(normal(axis, x.size()));
+                   const std::int64_t first = std::min(std::max<std::int64_t>(position, 0), x[a] - extent);
+                   shape_t out = x;
+                   out[a] = extent;
+                   c.add(
+                       w, "{.axis = " + std::to_string(axis) + ", .extent = " + std::to_string(extent) + "}",
+                       {filled(d, x, fills, 219), between(i32, {}, position, position + 1, 1)},
+                       [=](const std::vector<values>& in) {
+                         values y(d, out);
+                         for_each(out, [&](const shape_t& i) {
+                           shape_t from = i;
+                           from[a] += first;
+                           y.at(i) = in[0].at(from);
+                         });
+                         return one(y);
+                       },
+                       layout);
+                 };
+                 for (const int position : {-3, 0, 2, 4, 9}) by(column::random, {3, 6, 5}, 1, 2, position);
+                 by(column::empty, {5, 6}, 0, 0, 3);
+                 by(column::empty, {5, 0}, 0, 2, 1);
+                 c.refused(column::rank_0, "no axis", "", {filled(d, {}, fill::small, 1), between(i64, {}, 0, 1, 1)});
+                 by(column::size_1, {1}, 0, 1, 0);
+                 by(column::odd, {37, 19}, 0, 7, 11);
+                 for (int layout = 1; layout <= 3; ++layout) by(column::strided, {5, 7}, 1, 3, 2, fill::small, layout);
+                 if (tenon::is_float(d)) {
+                   by(column::nan, {30}, 0, 20, 5, fill::nan);
+                   by(column::infinities, {30}, 0, 20, 5, fill::infinities);
+                 }
+                 by(column::negative_axis, {4, 5}, -1, 2, 1);
+                 return c;
+               }});
+  t.push_back(
+      {"update_slice", any_type, [](dtype d) {
+         cases c;
+         const auto by = [&](column w, shape_t x, int axis, std::int64_t extent, std::int64_t position,
+                             fill fills = fill::small, int layout = 0) {
+           const auto a = static_cast<std::size_t>(normal(axis, x.size()));
+           const std::int64_t first = std::min(std::max<std::int64_t>(position, 0), x[a] - extent);
+           shape_t part = x;
+           part[a] = extent;
+           c.add(
+               w, "{.axis = " + std::to_string(axis) + "}",
+               {filled(d, x, fills, 220), filled(d, part, fills, 221), between(i64, {}, position, position + 1, 1)},
+               [=](const std::vector<values>& in) {
+                 values y = in[0];
+                 for_each(part, [&](const shape_t& i) {
+                   shape_t to = i;
+                   to[a] += first;
+                   y.at(to) = in[1].at(i);
+                 });
+                 return one(y);
+               },
+               layout);
+         };
+         for (const int position : {-3, 0, 2, 4, 9}) by(column::random, {3, 6, 5}, 1, 2, position);
+         by(column::random, {3, 6, 5}, 0, 3, 0);
+         by(column::empty, {5, 6}, 0, 0, 3);
+         by(column::empty, {5, 0}, 0, 2, 1);
+         c.refused(column::rank_0, "no axis", "",
+                   {filled(d, {}, fill::small, 1), filled(d, {}, fill::small, 2), between(i64, {}, 0, 1, 1)});
+         by(column::size_1, {1}, 0, 1, 0);
+         by(column::odd, {37, 19}, 1, 7, 11);
+         for (int layout = 1; layout <= 3; ++layout) by(column::strided, {5, 7}, 1, 3, 2, fill::small, layout);
+         if (tenon::is_float(d)) {
+           by(column::nan, {30}, 0, 20, 5, fill::nan);
+           by(column::infinities, {30}, 0, 20, 5, fill::infinities);
+         }
+         by(column::negative_axis, {4, 5}, -1, 2, 1);
+         return c;
+       }});
+}
+
 }  // namespace
 
 void add_placing(table& t) {
   add_scatter_elements(t);
+  add_slices(t);
   add_tuples(t);
   add_triangles(t);
 }

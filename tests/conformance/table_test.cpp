@@ -35,11 +35,14 @@ const std::map<std::string, std::string, std::less<>> not_called = {
     {"compute", "holds a user's index notation: tests/dsl/index_test.cpp"},
     {"constant", "a leaf: tests/graph"},
     {"elementwise", "holds a user's lambda: tests/dsl/elementwise_test.cpp"},
+    {"if", "has graphs: tests/dsl/control_test.cpp"},
     {"input", "a leaf: every call of this table has some"},
     {"narrow", "starts a segment of a callable: tests/callable/segments_test.cpp"},
     {"param", "a leaf: tests/graph"},
     {"random_bits", "of u64, which has no column: tests/dsl/random_test.cpp"},
     {"result", "a projection: top_k of this table"},
+    {"scan", "has a graph: tests/dsl/control_test.cpp"},
+    {"while", "has graphs: tests/dsl/control_test.cpp"},
 };
 
 std::vector<std::string> list_of(const char* variable, std::vector<std::string> otherwise) {
@@ -328,7 +331,7 @@ class runner {
         result_data.push_back(results.back()->data());
       }
     }
-    const auto made = compile(prepare(g, settings_), argument_types, strides, settings_);
+    const auto made = compile(prepare(g, settings_), argument_types, strides, {}, settings_);
     made->run.run(argument_data.data(), result_data.data(), nullptr, nullptr, 1);
     std::size_t r = 0;
     for (std::size_t n = 0; n < calls.size(); ++n)

@@ -36,8 +36,8 @@ inline std::vector<data> run(detail::function& f, const ir::graph& g, const std:
 }
 /// The same with these options.
 inline detail::function_ref make(const ir::graph& g, compile_options options) {
-  return detail::make_function(g.inputs.data(), g.inputs.size(), g.outputs.data(), g.outputs.size(), std::move(options),
-                               detail::binding::at_call, std::source_location::current());
+  return detail::make_function(g.inputs.data(), g.inputs.size(), g.outputs.data(), g.outputs.size(), nullptr, 0,
+                               std::move(options), detail::binding::at_call, std::source_location::current());
 }
 inline std::vector<data> run(const ir::graph& g, compile_options options, const std::vector<data>& in) {
   return run(*make(g, std::move(options)), g, in);

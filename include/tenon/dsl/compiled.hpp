@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tenon/dsl/function.hpp"
+#include "tenon/dsl/inout.hpp"
 #include "tenon/dsl/message.hpp"
 #include "tenon/dsl/tensor.hpp"
 #include "tenon/runtime/array.hpp"
@@ -78,6 +79,10 @@ class result_view {
   };
   const any_view* p_;
 };
+
+/// What a call takes for parameter P.
+template <class P>
+using call_argument = std::conditional_t<is_inout<P>, result_view<P::type>, argument_view<P::type>>;
 
 template <class... T>
 struct type_list {};
@@ -162,7 +167,7 @@ class typed_calls<Host, type_list<R...>, P...> {
  public:
   /// Runs and gives new arrays. Throws shape_error, type_error or argument_error for arguments that do not fit, and
   /// what compilation and the user's memory resource or executor throw; then nothing has changed.
-  Host operator()(const argument_view<P::type>&... x) const {
+  Host operator()(const call_argument<P>&... x) const {
     const any_view* const views[] = {x.get()..., nullptr};
     Host out;
     if constexpr (std::same_as<Host, array<type_of_first()>>)
@@ -173,7 +178,7 @@ class typed_calls<Host, type_list<R...>, P...> {
   }
   /// Runs and writes: results first, `f.into(y0, y1, x)`. Allocates nothing once it is compiled for these extents. The
   /// results overlap neither each other nor the arguments (argument_error).
-  void into(const result_view<R::type>&... y, const argument_view<P::type>&... x) const {
+  void into(const result_view<R::type>&... y, const call_argument<P>&... x) const {
     const any_view* const views[] = {x.get()..., y.get()...};
     call_into(*function_, views);
   }
@@ -218,8 +223,9 @@ class [[nodiscard]] compiled<R(P...)>
   /// memory. Prints.
   tenon::explanation explain() const { return detail::explain(*this->function_); }
   /// How each kernel does on these arguments: time, operations and bytes a second beside the measured peaks of the
-  /// machine, and its busiest loop as assembly. Compiles if need be, and throws as a call does.
-  tenon::explanation bench(const detail::argument_view<P::type>&... x) const {
+  /// machine, and its busiest loop as assembly. Compiles if need be, and throws as a call does. Calls more than once:
+  /// what is `inout` changes as often.
+  tenon::explanation bench(const detail::call_argument<P>&... x) const {
     const detail::any_view* const views[] = {x.get()..., nullptr};
     return detail::bench(*this->function_, views);
   }

@@ -62,9 +62,11 @@ class function_ref {
 enum class binding : unsigned char { at_call, now };
 
 /// Makes a callable of a graph: reads the options, checks that each param has a value of its type (argument_error,
-/// shape_error, type_error with its name), and compiles nothing unless `when` is `now`.
+/// shape_error, type_error with its name), and compiles nothing unless `when` is `now`. Behind the outputs stand the
+/// new values of the inputs whose positions `updated` lists.
 function_ref make_function(const node_ref* inputs, std::size_t input_count, const node_ref* outputs,
-                           std::size_t output_count, compile_options, binding when, const loc&);
+                           std::size_t output_count, const int* updated, std::size_t update_count, compile_options,
+                           binding when, const loc&);
 
 /// Runs. `views` are the arguments, then the results (written through). Checks element types, ranks, extents (named
 /// ones across all of them), memory and overlap, and throws before anything is written; compiles when these extents are

@@ -15,19 +15,25 @@ struct signature {
 
 namespace detail {
 
+template <class P>
+struct parameter {
+  using type = std::remove_cvref_t<P>;
+  static_assert(!is_inout<type> || (std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>),
+                "an inout parameter is taken by reference: [](inout<tensor<...>>& state, ...) { state = ...; }");
+};
 template <class F>
 struct parameters_of;
 template <class R, class C, class... P>
 struct parameters_of<R (C::*)(P...) const> {
-  using type = type_list<std::remove_cvref_t<P>...>;
+  using type = type_list<typename parameter<P>::type...>;
 };
 template <class R, class C, class... P>
 struct parameters_of<R (C::*)(P...)> {
-  using type = type_list<std::remove_cvref_t<P>...>;
+  using type = type_list<typename parameter<P>::type...>;
 };
 template <class R, class... P>
 struct parameters_of<R (*)(P...)> {
-  using type = type_list<std::remove_cvref_t<P>...>;
+  using type = type_list<typename parameter<P>::type...>;
 };
 template <class R, class C, class... P>
 struct parameters_of<R (C::*)(P...) const noexcept> : parameters_of<R (C::*)(P...) const> {};
@@ -40,6 +46,8 @@ template <class T>
 inline constexpr bool is_typed_tensor = false;
 template <dtype D, class S>
 inline constexpr bool is_typed_tensor<tensor<D, S>> = D != any_dtype;
+template <class T>
+inline constexpr bool is_typed_tensor<inout<T>> = is_typed_tensor<T>;
 
 /// Runs the function once on handles: its graph is what the handles recorded.
 template <class F, class... P, std::size_t... I>
@@ -47,12 +55,24 @@ auto trace(F&& f, type_list<P...>, std::index_sequence<I...>, compile_options&& 
            const loc& where) {
   static_assert((is_typed_tensor<P> && ...), "each parameter is a tensor<...> with an element type");
   const node_ref inputs[] = {emit_argument(static_cast<int>(I) + 1, P::type, P::shape_type::value, where)..., {}};
-  auto result = f(P(inputs[I])...);
+  std::tuple<P...> parameters(inputs[I]...);
+  auto result = f(std::get<I>(parameters)...);
   using R = decltype(result);
-  constexpr std::size_t n = count_of(typename results_of<R>::types{});
-  node_ref outputs[n];
+  constexpr std::size_t n = count_of(typename results_of<R>::types{}), updates = (std::size_t{is_inout<P>} + ... + 0);
+  node_ref outputs[n + updates];
+  int updated[updates + 1];
   nodes_of(result, outputs);
-  return compiled<R(P...)>(make_function(inputs, sizeof...(P), outputs, n, std::move(options), when, where));
+  [[maybe_unused]] std::size_t k = 0;
+  (
+      [&] {
+        if constexpr (is_inout<P>) {
+          updated[k] = static_cast<int>(I);
+          outputs[n + k++] = std::get<I>(parameters).node();
+        }
+      }(),
+      ...);
+  return compiled<R(P...)>(
+      make_function(inputs, sizeof...(P), outputs, n, updated, updates, std::move(options), when, where));
 }
 
 }  // namespace detail
@@ -87,7 +107,7 @@ template <class Model, class... P>
 auto build(const Model& model, signature<P...>, compile_options options = {},
            loc where = std::source_location::current()) {
   static_assert(
-      requires { model(std::declval<P>()...); }, "build: the model cannot be called with the signature's parameters");
+      requires { model(std::declval<P&>()...); }, "build: the model cannot be called with the signature's parameters");
   return detail::trace(model, detail::type_list<P...>{}, std::index_sequence_for<P...>{}, std::move(options),
                        detail::binding::now, where);
 }

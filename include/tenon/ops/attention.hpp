@@ -36,15 +36,26 @@ namespace ops {
 /// 1 / root of the depth.
 double default_attention_scale(extent_t depth);
 
-/// x [..., rows, columns] where column <= row + offset, -infinity elsewhere.
+/// x [..., rows, columns] where column <= row + offset, -infinity elsewhere. Operand 1, an integer scalar, is added to
+/// the offset: what only the run time knows of it, as the position of a decoder's step.
 struct causal_mask_op : unary_over<domain::floats> {
   using attrs = causal_mask_attrs;
   static constexpr const char* name = "causal_mask";
   static constexpr const char* kind_of = "movement";
+  static constexpr int max_operands = 2;
+  static constexpr dtype operand_type(int k, dtype main) { return k == 1 ? i64 : main; }
   static constexpr outcome shape(const auto&, shapes s) {
     outcome o;
     o.out = s[0];
-    if (!s[0].any() && s[0].rank < 2) o.refuse() << "rank " << s[0].rank << " < 2";
+    if (!s[0].any() && s[0].rank < 2)
+      o.refuse() << "rank " << s[0].rank << " < 2";
+    else if (s.size() > 1 && !s[1].any() && s[1].rank != 0)
+      o.refuse() << "the position has rank " << s[1].rank;
+    return o;
+  }
+  static constexpr type_outcome types(const auto&, dtypes t) {
+    type_outcome o = one_type(domain::floats, {t.v, 1});
+    if (o.ok && t.size() > 1 && !in_domain(domain::integers, t[1])) o.refuse() << "a position of " << tenon::name(t[1]);
     return o;
   }
   static constexpr dims unknown(shapes s) { return s[0]; }
@@ -53,14 +64,16 @@ struct causal_mask_op : unary_over<domain::floats> {
     const int r = c.rank(0);
     const auto row = i[r - 2], column = i[r - 1];
     // Indices are not negative: an offset below 0 goes to the other side.
-    const auto seen = at.offset >= 0 ? column <= row + c.to_index(at.offset) : column + c.to_index(-at.offset) <= row;
+    const auto first = c.operands() > 1 ? row + c.load_index(1, I{}) : row;
+    const auto seen =
+        at.offset >= 0 ? column <= first + c.to_index(at.offset) : column + c.to_index(-at.offset) <= first;
     return c.select(seen, c.load(0, i), c.lowest());
   }
 };
 
 }  // namespace ops
 
-/// causal_mask(scores), causal_mask(scores, {.offset = n}).
+/// causal_mask(scores), causal_mask(scores, {.offset = n}), causal_mask(scores, position).
 inline constexpr detail::attr_fn<ops::causal_mask_op> causal_mask{};
 
 namespace ops {
@@ -68,7 +81,9 @@ namespace ops {
 /// softmax(q k^T * scale + mask) v: q [..., heads, L, E], k [..., heads, S, E], v [..., heads, S, Ev] give
 /// [..., heads, L, Ev]. k and v may have fewer heads, each for a group of as many of q that follow each other; their
 /// other leading axes are q's or 1. The mask broadcasts to [..., heads, L, S]: b8, where true is seen, or floats that
-/// are added. A query that sees no key gives 0. PyTorch scaled_dot_product_attention, ONNX Attention (opset 23).
+/// are added. An integer scalar in its place is a position p: query i sees keys 0 to i + p + offset, and the
+/// kernel reads no blocks of others. A query that sees no key gives 0. PyTorch scaled_dot_product_attention, ONNX
+/// Attention (opset 23).
 struct scaled_dot_product_attention_op {
   using attrs = attention_attrs;
   static constexpr const char* name = "scaled_dot_product_attention";
@@ -122,7 +137,7 @@ struct scaled_dot_product_attention_op {
   }
   static constexpr type_outcome types(const auto&, dtypes t) {
     type_outcome o = one_type(domain::floats, {t.v, 3});
-    if (o.ok && t.size() > 3 && t[3] != b8 && t[3] != any_dtype && o.out != any_dtype && t[3] != o.out)
+    if (o.ok && t.size() > 3 && t[3] != b8 && !in_domain(domain::integers, t[3]) && o.out != any_dtype && t[3] != o.out)
       o.refuse() << "the mask is " << tenon::name(t[3]) << ", neither b8 nor " << tenon::name(o.out);
     return o;
   }
@@ -130,6 +145,12 @@ struct scaled_dot_product_attention_op {
   static constexpr bool is_ready(const auto& at, shapes s) {
     const int rank = s[0].rank;
     return (at.scale != 0 || s[0][rank - 1] >= 0) && (rank < 3 || (s[0][rank - 3] >= 0 && s[1][rank - 3] >= 0));
+  }
+  template <class X>
+  static X masked(const attrs& at, const X& scores, const X& mask) {
+    const dtype type = detail::type_of(mask.node());
+    if (is_integer(type)) return X(tenon::causal_mask(scores, mask, {.offset = at.offset}));
+    return type == b8 ? X(tenon::select(mask, scores, -__builtin_inf())) : X(scores + widened(mask));
   }
   template <class X, class... Mask>
   static X expand(const attrs& at, const X& q, const X& k, const X& v, const Mask&... mask) {
@@ -143,10 +164,9 @@ struct scaled_dot_product_attention_op {
     const double scale = at.scale != 0 ? at.scale : default_attention_scale(d[rank - 1]);
     X scores = tenon::matmul(widened(q), grouped(widened(X(tenon::transpose(k))))) * scale;
     if (at.softcap != 0) scores = tenon::tanh(scores / at.softcap) * at.softcap;
-    ((scores = detail::type_of(mask.node()) == b8 ? X(tenon::select(mask, scores, -__builtin_inf()))
-                                                  : X(scores + widened(mask))),
-     ...);
-    if (at.causal) scores = tenon::causal_mask(scores, {.offset = at.offset});
+    ((scores = masked(at, scores, X(mask))), ...);
+    const bool positioned = (is_integer(detail::type_of(mask.node())) || ...);
+    if (at.causal && !positioned) scores = tenon::causal_mask(scores, {.offset = at.offset});
     // Finite bounds, so that a row of nothing but -infinity is 0 / tiny and not NaN.
     const bool wide = detail::type_of(scores.node()) == f64;
     const double lowest = wide ? -1.7976931348623157e308 : -3.4028234663852886e38;

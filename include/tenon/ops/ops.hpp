@@ -19,3 +19,4 @@
 #include "tenon/ops/select_cast.hpp"
 #include "tenon/ops/selection.hpp"
 #include "tenon/ops/sort.hpp"
+#include "tenon/ops/update_slice.hpp"

@@ -8,40 +8,57 @@
 
 namespace tenon::ir {
 
+namespace {
+
+// Not `rewrite`: it would infer with the old operands' attributes before they are bound.
+graph rebuilt(const graph& g, std::span<const value_type> inputs, extent_t (*value_of)(void*, extent_t),
+              void* context) {
+  node_table table;
+  std::unordered_map<const node*, node_ref> done;
+  graph r;
+  for (std::size_t i = 0; i < g.inputs.size(); ++i) {
+    const node& n = *g.inputs[i];
+    r.inputs.push_back(table.unique(make_input(leaf_name(n), inputs[i].element, inputs[i].shape, n.where)));
+    done[&n] = r.inputs.back();
+  }
+  for (const node* n : post_order(g.outputs)) {
+    if (done.contains(n)) continue;
+    std::vector<node_ref> operands;
+    for (const node_ref& o : n->operands) operands.push_back(done.at(o.get()));
+    attrs_ref attrs = n->op->attrs->bind ? n->op->attrs->bind(n->attrs.get(), value_of, context) : nullptr;
+    done[n] = table.make(*n->op, attrs ? attrs : n->attrs, std::move(operands), n->where);
+  }
+  for (const node_ref& o : g.outputs) r.outputs.push_back(done.at(o.get()));
+  return r;
+}
+
+}  // namespace
+
 graph specialize(const graph& g, std::span<const value_type> inputs) {
-  std::unordered_map<const node*, std::size_t> position;
   std::unordered_map<extent_t, extent_t> values;
   for (std::size_t i = 0; i < g.inputs.size(); ++i) {
-    position[g.inputs[i].get()] = i;
     const dims& stated = g.inputs[i]->type.shape;
     for (int d = 0; d < stated.rank; ++d)
       if (detail::is_named(stated[d])) values[stated[d]] = inputs[i].shape[d];
   }
-  auto value_of = [](void* context, extent_t e) {
-    const auto& known = *static_cast<std::unordered_map<extent_t, extent_t>*>(context);
-    const auto it = known.find(e);
-    return it == known.end() ? e : it->second;
-  };
-  // Not `rewrite`: it would infer with the old operands' attributes before they are bound.
-  node_table table;
-  std::unordered_map<const node*, node_ref> done;
-  std::vector<node_ref> roots = g.inputs;
-  roots.insert(roots.end(), g.outputs.begin(), g.outputs.end());
-  for (const node* n : post_order(roots)) {
-    if (auto it = position.find(n); it != position.end()) {
-      const value_type& t = inputs[it->second];
-      done[n] = table.unique(make_input(leaf_name(*n), t.element, t.shape, n->where));
-      continue;
-    }
-    std::vector<node_ref> operands;
-    for (const node_ref& o : n->operands) operands.push_back(done.at(o.get()));
-    attrs_ref attrs = n->op->attrs->bind ? n->op->attrs->bind(n->attrs.get(), value_of, &values) : nullptr;
-    done[n] = table.make(*n->op, attrs ? attrs : n->attrs, std::move(operands), n->where);
+  return rebuilt(
+      g, inputs,
+      [](void* context, extent_t e) {
+        const auto& known = *static_cast<std::unordered_map<extent_t, extent_t>*>(context);
+        const auto it = known.find(e);
+        return it == known.end() ? e : it->second;
+      },
+      &values);
+}
+
+graph bind_extents(const graph& g, extent_t (*value_of)(void*, extent_t), void* context) {
+  std::vector<value_type> inputs;
+  for (const node_ref& i : g.inputs) {
+    inputs.push_back(i->type);
+    for (int d = 0; d < i->type.shape.rank; ++d)
+      if (detail::is_named(i->type.shape[d])) inputs.back().shape[d] = value_of(context, i->type.shape[d]);
   }
-  graph r;
-  for (const node_ref& i : g.inputs) r.inputs.push_back(done.at(i.get()));
-  for (const node_ref& o : g.outputs) r.outputs.push_back(done.at(o.get()));
-  return r;
+  return rebuilt(g, inputs, value_of, context);
 }
 
 }  // namespace tenon::ir
