@@ -511,6 +511,13 @@ explanation explain(function& f) {
   return explanation(s + kernels_text(g));
 }
 
+workspace_plan memory_plan(function& f) {
+  const std::lock_guard lock(f.mutex);
+  const entry* e = f.last.load(std::memory_order_acquire);
+  const workspace_report r = e ? e->made->report.workspace : workspace_report();
+  return {plan_text(r), plan_svg(r)};
+}
+
 explanation bench(function& f, const any_view* const* arguments) {
   refuse_segments(f, "bench");
   const entry& e = entry_for(f, arguments);

@@ -15,12 +15,15 @@
 #include <system_error>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "codegen/codegen.hpp"
 #include "codegen/identity.hpp"
 #include "compile_claims.hpp"
+#include "graph/alias.hpp"
 #include "graph/memory_plan.hpp"
 #include "graph/native_call.hpp"
+#include "loop/in_place.hpp"
 #include "loop/lower.hpp"
 #include "loop/passes.hpp"
 #include "ops/control.hpp"
@@ -37,11 +40,12 @@ namespace {
 
 using namespace ir;
 
+constexpr listed_pass fast_math_pass = {"fast_math", 4, fast_math};
 // ---- the graph passes, in order: name, the least opt_level that runs it, what it does
 constexpr listed_pass graph_passes[] = {
     {"expand_library", 0, expand_library},
     {"mixed_precision", 0, mixed_precision},  // on request: the option of its name
-    {"fast_math", 4, fast_math},
+    fast_math_pass,                           // the option of its name, too
     {"canonicalize", 1, canonicalize},
     {"move_views", 1, move_views},
     {"fold_constants", 2, fold_constants},
@@ -50,13 +54,18 @@ constexpr listed_pass graph_passes[] = {
     {"fold_constants", 2, fold_constants},
 };
 // No graph to graph functions, but with a level and a name that `disabled` and `required` take.
-constexpr listed_pass fuse_pass = {"fuse", 1, nullptr};          // makes kernels of the graph: src/graph/fuse.cpp
+constexpr listed_pass fuse_pass = {"fuse", 1, nullptr};    // makes kernels of the graph: src/graph/fuse.cpp
+constexpr listed_pass alias_pass = {"alias", 1, nullptr};  // copies that need no kernel: src/graph/alias.cpp
+constexpr listed_pass in_place_pass = {"in_place", 1,
+                                       nullptr};  // results over dying operands: src/graph/memory_plan.cpp
 constexpr listed_pass winograd_pass = {"winograd", 3, nullptr};  // convolutions by transformed tiles: they round more
 // After the extents are fixed.
 constexpr listed_pass target_passes[] = {
     {"legalize", 0, legalize},
     {"fold_constants", 2, fold_constants},
     fuse_pass,
+    alias_pass,
+    in_place_pass,
     winograd_pass,
 };
 std::vector<listed_pass> all_passes() {
@@ -74,13 +83,13 @@ node_ref copied(const node_ref& x) {
 // `stays` where its argument is.
 graph separate_outputs(const graph& g, const std::function<bool(std::size_t output)>& stays) {
   graph r = g;
-  std::vector<const node*> taken;
+  std::unordered_set<const node*> taken;
   // From the last: what goes back into an argument is there, and needs its own memory first.
   for (std::size_t i = r.outputs.size(); i-- > 0;) {
     node_ref& o = r.outputs[i];
     const bool shared = o->op->kind == op_kind::leaf && !o->op->compute && !stays(i);
-    if (shared || std::ranges::find(taken, o.get()) != taken.end()) o = copied(o);
-    taken.push_back(o.get());
+    if (shared || taken.contains(o.get())) o = copied(o);
+    taken.insert(o.get());
   }
   return r;
 }
@@ -107,6 +116,7 @@ class builder {
       argument_[g.inputs[i].get()] = static_cast<std::uint32_t>(i);
       if (strides[i]) strides_[g.inputs[i].get()] = strides[i];
     }
+    is_contiguous_ = [this](const node& n) { return !strides_.contains(&n); };
     of_input_ = [this](const node& n) -> const extent_t* {
       const auto it = strides_.find(&n);
       return it == strides_.end() ? nullptr : it->second;
@@ -140,7 +150,9 @@ class builder {
     prepare_groups();
     {
       const timed t(times_, "memory plan");
-      plan_ = plan_memory(graph_, fusion_);
+      // A schedule of the user's own may compute a point twice; native kernels are not checked for it.
+      const bool in_place = is_llvm() && enabled(in_place_pass) && !settings_.schedule;
+      plan_ = plan_memory(graph_, fusion_, parts_, in_place ? is_contiguous_ : nullptr);
     }
     for (std::size_t i = 0; i < graph_.outputs.size(); ++i) {
       result_[fusion_.storage(graph_.outputs[i].get())] = static_cast<std::uint32_t>(i);
@@ -149,16 +161,19 @@ class builder {
     for (const node_ref& i : graph_.inputs) out_->arguments.push_back(i->type);
     out_->run.arguments = static_cast<int>(graph_.inputs.size());
     out_->run.results = static_cast<int>(graph_.outputs.size());
-    if (settings_.target.what == codegen::target_spec::kind::native) {
-      for (const group& g : fusion_.groups)
+    if (is_llvm()) {
+      llvm_steps();
+    } else {
+      for (const group& g : fusion_.groups) {
+        first_kernel_.push_back(std::ssize(out_->run.steps) + 1);
         if (!has_bodies(*g.root))
           native_step(g);
         else if (!is_empty(*g.root))
           control_steps(*g.root);
-    } else {
-      llvm_steps();
+      }
     }
     out_->run.workspace_bytes = workspace_bytes_();
+    report_workspace();
     for (const runtime::constant& c : out_->run.constants) out_->report.constant_bytes += c.bytes;
   }
   void report_copies() {
@@ -205,24 +220,27 @@ class builder {
     {
       const timed t(times_, "fuse");
       // A schedule of the user's is for one result.
-      fusion_ =
-          fuse(graph_, {.enabled = settings_.target.what == codegen::target_spec::kind::llvm && enabled(fuse_pass),
-                        .several_results = !settings_.schedule && !for_schedules,
-                        .contiguous = [this](const node& n) { return !strides_.contains(&n); }});
+      fusion_ = fuse(graph_, {.enabled = is_llvm() && enabled(fuse_pass),
+                              .several_results = !settings_.schedule && !for_schedules,
+                              .contiguous = is_contiguous_});
+      if (enabled(alias_pass)) parts_ = share_buffers(graph_, fusion_, is_contiguous_);
     }
     if (dumps().wants("graph", dump_words::when::after, "fuse"))
       dump_words::write("graph", dump_words::when::after, "fuse", to_string(graph_, fusion_));
     for (const node* n : post_order(graph_.outputs))
       if (n->op->kind == op_kind::projection) projections_[n->operands[0].get()].push_back(n);
   }
+  bool is_llvm() const { return settings_.target.what == codegen::target_spec::kind::llvm; }
   std::int64_t workspace_bytes_() const { return plan_.bytes + spare_bytes_; }
 
-  runtime::slot slot_of(const node* stored) {
+  runtime::slot slot_of(const node* value) {
     using kind = runtime::slot::kind;
-    if (const auto it = result_.find(stored); it != result_.end()) return {kind::result, it->second, 0};
-    if (const auto it = argument_.find(stored); it != argument_.end()) return {kind::argument, it->second, 0};
-    if (stored->op == &constant_definition()) return {kind::constant, constant_index(*stored), 0};
-    return {kind::workspace, 0, plan_.offset.at(stored)};
+    const node* const stored = fusion_.storage(value);
+    const std::int64_t at = parts_.offset(fusion_, value);
+    if (const auto it = result_.find(stored); it != result_.end()) return {kind::result, it->second, at};
+    if (const auto it = argument_.find(stored); it != argument_.end()) return {kind::argument, it->second, at};
+    if (stored->op == &constant_definition()) return {kind::constant, constant_index(*stored), at};
+    return {kind::workspace, 0, plan_.offset.at(stored) + at};
   }
   std::uint32_t constant_index(const node& n) {
     const auto [it, fresh] = constants_.try_emplace(&n, static_cast<std::uint32_t>(out_->run.constants.size()));
@@ -269,6 +287,26 @@ class builder {
       for (const node* p : it->second) r[static_cast<std::size_t>(projected_index(*p))] = p;
     return r;
   }
+  void report_workspace() {
+    workspace_report& w = out_->report.workspace;
+    w.bytes = plan_.bytes;
+    w.peak = plan_.peak;
+    w.between = spare_bytes_;
+    w.kernels = std::ssize(out_->run.steps);
+    for (const runtime::step& s : out_->run.steps) w.scratch = std::max(w.scratch, s.scratch);
+    first_kernel_.push_back(w.kernels + 1);
+    const auto said = [](const node& n) { return fmt::format("{} {}", n.op->name, to_string(n.type)); };
+    for (const memory_block& b : plan_.blocks) {
+      const auto first = static_cast<std::size_t>(b.life.first), last = static_cast<std::size_t>(b.life.last);
+      std::vector<std::string> holds;
+      for (const node* n : b.holds) holds.push_back(said(*n));
+      w.blocks.push_back({b.offset, b.life.bytes, first_kernel_[first],
+                          std::max(first_kernel_[first], first_kernel_[last + 1] - 1), std::move(holds)});
+    }
+    for (const node* n : parts_.values)
+      w.parts.push_back(
+          fmt::format("{} lies at byte {} of {}", said(*n), parts_.offset(fusion_, n), said(*fusion_.storage(n))));
+  }
   static std::int64_t bytes_of(const node& n) { return n.type.shape.count() * size_of(n.type.element); }
   static std::int64_t bytes_of(const computation& c, const buffer& b) {
     std::int64_t bytes = size_of(b.type);
@@ -312,7 +350,7 @@ class builder {
     };
     code->context = &code->plan;
     runtime::step s;
-    for (const node_ref& o : g.root->operands) s.buffers.push_back(slot_of(fusion_.storage(o.get())));
+    for (const node_ref& o : g.root->operands) s.buffers.push_back(slot_of(o.get()));
     const std::vector<runtime::slot> results_at = result_slots(*g.root);
     if (is_update(*g.root)) s.buffers[0] = begin_update(*g.root, results_at[0]);
     for (const runtime::slot& r : results_at) s.buffers.push_back(r);
@@ -326,7 +364,7 @@ class builder {
   // ---- control flow: the steps of bodies, with jumps
   // The result of an update begins as its first operand, where it is not in its memory anyway.
   runtime::slot begin_update(const node& n, const runtime::slot& result) {
-    step_list(out_->run).copy(slot_of(fusion_.storage(n.operands[0].get())), result, bytes_of(n));
+    step_list(out_->run).copy(slot_of(n.operands[0].get()), result, bytes_of(n));
     return result;
   }
   std::unique_ptr<compiled_graph> body_of(const graph& body, const std::function<bool(std::size_t)>& stays) {
@@ -357,7 +395,7 @@ class builder {
   void control_steps(const node& n) {
     const std::vector<runtime::slot> results_at = result_slots(n);
     std::vector<runtime::slot> operands;
-    for (const node_ref& o : n.operands) operands.push_back(slot_of(fusion_.storage(o.get())));
+    for (const node_ref& o : n.operands) operands.push_back(slot_of(o.get()));
     n.op == &while_definition() ? loop_steps(n, results_at, operands) : branch_steps(n, results_at, operands);
   }
   void branch_steps(const node& n, const std::vector<runtime::slot>& results,
@@ -431,7 +469,9 @@ class builder {
       if (!results[i])
         results[i] = unused_.emplace_back(make_result(node_ref(g.root), static_cast<int>(i), g.root->where)).get();
     const timed t(times_, "lowering");
-    return lower(fusion_, g, of_input_, results, axes);
+    computation c = lower(fusion_, g, of_input_, results, axes);
+    if (const auto x = plan_.in_place.find(g.root); x != plan_.in_place.end()) compute_in_place(c, *x->second);
+    return c;
   }
   // The loops as the computation says them, before any schedule.
   std::string plain_loops(const group& g, const codegen::machine_summary& machine) {
@@ -483,7 +523,7 @@ class builder {
       } else if (b.written && !c.value) {  // of a program, which may have several
         slots.push_back(results_at[results++]);
       } else {
-        slots.push_back(packing[i] ? packed_slot(*p.stored, *packing[i]) : slot_of(p.stored));
+        slots.push_back(packing[i] ? packed_slot(*p.stored, *packing[i]) : slot_of(p.value));
       }
     }
     return slots;
@@ -497,6 +537,7 @@ class builder {
     std::vector<wanted> kernels;
     std::unordered_map<std::string, std::size_t> known;  // by structure
     for (const group& g : fusion_.groups) {
+      first_kernel_.push_back(std::ssize(out_->run.steps) + 1);
       if (is_empty(*g.root)) continue;
       if (has_bodies(*g.root)) {
         control_steps(*g.root);
@@ -509,6 +550,8 @@ class builder {
       std::unordered_map<int, runtime::slot> temporaries;
       for (computation& c : computations_of(g, machine.model)) {
         const scheduling::launch launch = schedule(c, machine);
+        if (plan_.in_place.contains(g.root)) check_in_place(c.kernel, c.output);
+        if (settings_.fast_math && machine.fma) contract_products(c.kernel);
         runtime::step s;
         s.buffers = buffers_of(c, launch, results_at, temporaries);
         s.values = c.symbol_values;
@@ -633,12 +676,15 @@ class builder {
   memory_plan plan_;
   std::int64_t spare_begin_ = 0, spare_bytes_ = 0;
   bool is_body_ = false;
-  std::vector<node_ref> unused_;     // results that nobody reads still need a name in the kernel
-  std::vector<std::string> labels_;  // of the kernels so far, for the user's schedule
+  buffer_parts parts_;
+  std::vector<std::int64_t> first_kernel_;  // of each group, from 1
+  std::vector<node_ref> unused_;            // results that nobody reads still need a name in the kernel
+  std::vector<std::string> labels_;         // of the kernels so far, for the user's schedule
   std::unordered_map<const node*, std::uint32_t> argument_, result_, constants_;
   std::unordered_map<const void*, std::uint32_t> packed_;
   std::unordered_map<const node*, const extent_t*> strides_;
   std::unordered_map<const node*, std::vector<const node*>> projections_;
+  std::function<bool(const node&)> is_contiguous_;
   std::function<const extent_t*(const node&)> of_input_;
   std::unique_ptr<compiled_graph> out_ = std::make_unique<compiled_graph>();
 };
@@ -656,6 +702,16 @@ int level_of(const compile_options& o) {
   if (level < 0 || level > 4) throw argument_error(fmt::format("options: opt_level {} is outside 0 to 4", level));
   return level;
 }
+// The option is the pass; a context that forbids it says otherwise.
+pass_context context_of(const compile_options& o) {
+  pass_context c = o.context;
+  if (!o.fast_math) return c;
+  const std::string name(fast_math_pass.name);
+  if (std::ranges::find(c.disabled.v, name) != c.disabled.v.end())
+    throw argument_error("options: fast_math is true and the context disables the pass of that name");
+  c.required.v.push_back(name);
+  return c;
+}
 void print_times(const stage_times& t, const compile_settings& s, std::string_view title) {
   if (!s.time) return;
   const std::string text = t.table(title);
@@ -665,9 +721,10 @@ void print_times(const stage_times& t, const compile_settings& s, std::string_vi
 
 compile_settings::compile_settings(const compile_options& o)
     : target(codegen::parse_target(o.target.text())),
-      passes(o.context, level_of(o), all_passes()),
+      passes(context_of(o), level_of(o), all_passes()),
       disk(o.cache ? runtime::disk_cache::from_environment() : runtime::disk_cache()),
-      time(runtime::environment_flag("TENON_TIME", false)) {}
+      time(runtime::environment_flag("TENON_TIME", false)),
+      fast_math(passes.enabled(fast_math_pass.name, fast_math_pass.level)) {}
 
 graph prepare(const graph& g, const compile_settings& s) {
   stage_times times;

@@ -7,6 +7,7 @@
 #include "codegen/target.hpp"
 #include "graph/passes.hpp"
 #include "loop/lower.hpp"
+#include "memory_plan_text.hpp"
 #include "pass_runner.hpp"
 #include "runtime/disk_cache.hpp"
 #include "runtime/executable.hpp"
@@ -21,6 +22,7 @@ struct compile_settings {
   pass_runner passes;
   runtime::disk_cache disk;
   bool time = false;                                   ///< print what each stage took
+  bool fast_math = false;                              ///< products and sums may be rounded once
   std::shared_ptr<const scheduling::record> schedule;  ///< the user's; null: the default schedules
 
   /// Throws argument_error or target_error with the value that is not understood.
@@ -41,6 +43,7 @@ struct compile_report {
     std::size_t step = 0;                 ///< of the executable; of a body that is there twice the first
   };
   std::vector<kernel> kernels;
+  workspace_report workspace;
   std::int64_t constant_bytes = 0;
   std::string cpu;  ///< that kernels are made for, as -mcpu= names it; empty for native
 };

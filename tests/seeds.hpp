@@ -13,7 +13,7 @@ namespace tenon::test {
 struct seed_range {
   std::uint64_t from = 0, to = 0;
   std::vector<std::uint64_t> kept{};   ///< that once failed: run first where no others are asked for
-  std::vector<std::string> targets{};  ///< each level of instructions, unless some are given
+  std::vector<std::string> targets{};  ///< each level of instructions that runs here, unless some are given
   bool show = false;                   ///< print a case before it runs
 };
 
@@ -36,7 +36,13 @@ inline seed_range read_seeds(int argc, char** argv, seed_range otherwise) {
       std::exit(2);
     }
   }
-  if (r.targets.empty()) r.targets = {"llvm", "llvm -mcpu=x86-64-v2", "llvm -mcpu=x86-64-v3", "llvm -mcpu=x86-64-v4"};
+  if (r.targets.empty()) {
+    r.targets = {"llvm", "llvm -mcpu=x86-64-v2"};
+    // What this processor lacks cannot be run on it.
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) r.targets.push_back("llvm -mcpu=x86-64-v3");
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl"))
+      r.targets.push_back("llvm -mcpu=x86-64-v4");
+  }
   return r;
 }
 

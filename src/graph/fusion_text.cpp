@@ -79,15 +79,22 @@ std::string to_string(const graph& g, const fusion& f) {
   };
   int number = 0;
   for (const group& k : f.groups) {
-    for (const node* n : k.inlined)
+    const std::size_t before = order.size();
+    const auto place_operands = [&](const node* n) {
       for (const node_ref& o : n->operands)
         if (!group_of.contains(o.get())) place(o.get());
+    };
+    std::ranges::for_each(k.inlined, place_operands);
+    place_operands(k.root);
     const std::size_t first = order.size();
+    if (before > 0 && before < first) comments[order[before]] = "in no kernel";
     for (const node* n : k.inlined) place(n);
     place(k.root);
     comments[order[first]] = fmt::format("kernel {}", ++number);
   }
+  const std::size_t made = order.size();
   for (const node* n : post_order(g.outputs)) place(n);
+  if (made < order.size()) comments[order[made]] = "in no kernel";
   return to_string(g, order, comments);
 }
 

@@ -1,12 +1,8 @@
 #include "graph/memory_plan.hpp"
 
 #include <algorithm>
-#include <map>
-#include <numeric>
-#include <optional>
-#include <set>
+#include <ranges>
 #include <unordered_set>
-#include <utility>
 
 #include "graph/op_def.hpp"
 #include "ops/leaf.hpp"
@@ -14,224 +10,135 @@
 namespace tenon::ir {
 namespace {
 
-using blocks = std::span<const lifetime>;
-using index_list = std::vector<std::uint32_t>;
+std::int64_t bytes_of(const node& n) { return n.type.shape.count() * size_of(n.type.element); }
 
-// Pairs of blocks alive at once that placing by size may look at: whole graphs of some 2,000 steps, longer ones when
-// their values die soon.
-constexpr std::size_t pairs_at_least = std::size_t{1} << 21, pairs_per_block = 32;
-constexpr int rounds = 8;  // of placing by size, fewer where there are many pairs
-
-index_list sorted(std::size_t n, auto before) {
-  index_list order(n);
-  std::iota(order.begin(), order.end(), 0U);
-  std::sort(order.begin(), order.end(), before);
-  return order;
-}
-// What is born at one step: the largest first.
-index_list by_birth(blocks b) {
-  return sorted(b.size(), [&](std::uint32_t x, std::uint32_t y) {
-    if (b[x].first != b[y].first) return b[x].first < b[y].first;
-    return b[x].bytes != b[y].bytes ? b[x].bytes > b[y].bytes : x < y;
-  });
-}
-index_list by_death(blocks b) {
-  return sorted(b.size(), [&](std::uint32_t x, std::uint32_t y) {
-    return b[x].last != b[y].last ? b[x].last < b[y].last : x < y;
-  });
-}
-
-// The free parts of [0, room), no two of which touch.
-class free_list {
+class planner {
  public:
-  explicit free_list(std::int64_t room) : room_(room) {
-    if (room) add(0, room);
-  }
-  std::int64_t room() const { return room_; }
-
-  // Takes the smallest gap that holds `bytes`, at the end of the gap that is nearer to an end of the room, so that what
-  // is free stays in one piece.
-  std::int64_t take(std::int64_t bytes) {
-    auto fit = by_size_.lower_bound({bytes, 0});
-    if (fit == by_size_.end()) {
-      grow(bytes);
-      fit = by_size_.lower_bound({bytes, 0});
-    }
-    const auto [size, start] = *fit;
-    by_size_.erase(fit);
-    by_start_.erase(start);
-    const std::int64_t at = room_ - (start + size) < start ? start + size - bytes : start;
-    if (at > start) add(start, at - start);
-    if (at + bytes < start + size) add(at + bytes, start + size - at - bytes);
-    return at;
-  }
-
-  void give(std::int64_t start, std::int64_t bytes) {
-    auto after = by_start_.lower_bound(start);
-    if (after != by_start_.end() && after->first == start + bytes) {
-      bytes += after->second;
-      after = remove(after);
-    }
-    if (after != by_start_.begin()) {
-      const auto before = std::prev(after);
-      if (before->first + before->second == start) {
-        start = before->first;
-        bytes += before->second;
-        remove(before);
+  planner(const graph& g, const fusion& f, const buffer_parts& parts) : f_(f), parts_(parts) {
+    for (const node_ref& o : g.outputs) results_.insert(f.storage(o.get()));
+    std::unordered_map<const node*, int> made;  // by kernels with several results
+    for (int step = 0; step < static_cast<int>(f.groups.size()); ++step) {
+      const group& k = f.groups[static_cast<std::size_t>(step)];
+      if (k.root->more.empty())
+        hold(f.storage(k.root), step);
+      else
+        made[k.root] = step;
+      for (const group::output& o : k.also) hold(f.storage(o.value), step);
+      for (const node* o : k.operands) {
+        const node* const s = f.storage(o);
+        if (s->op->kind == op_kind::projection && !block_.contains(s)) hold(s, made.at(s->operands[0].get()));
+        if (const auto b = block_.find(s); b != block_.end()) plan_.blocks[b->second].life.last = step;
       }
     }
-    add(start, bytes);
+  }
+
+  void take_over(const std::function<bool(const node&)>& contiguous) {
+    for (int step = 0; step < static_cast<int>(f_.groups.size()); ++step) {
+      const group& k = f_.groups[static_cast<std::size_t>(step)];
+      const auto own = block_.find(k.root);
+      if (own == block_.end() || !is_elementwise(k, contiguous)) continue;
+      const node* const x = dying_operand(k, step);
+      if (!x) continue;
+      memory_block &from = plan_.blocks[block_.at(f_.storage(x))], &to = plan_.blocks[own->second];
+      from.life.last = to.life.last;
+      from.holds.push_back(k.root);
+      to.holds.clear();
+      own->second = static_cast<std::size_t>(&from - plan_.blocks.data());
+      plan_.in_place[k.root] = x;
+    }
+    std::erase_if(plan_.blocks, [](const memory_block& b) { return b.holds.empty(); });
+  }
+
+  memory_plan placed() {
+    std::vector<lifetime> lives;
+    for (const memory_block& b : plan_.blocks) lives.push_back(b.life);
+    const placement p = place(lives);
+    plan_.bytes = p.bytes;
+    plan_.peak = peak_of(lives);
+    for (std::size_t i = 0; i < lives.size(); ++i) {
+      plan_.blocks[i].offset = p.offset[i];
+      for (const node* n : plan_.blocks[i].holds) plan_.offset[n] = p.offset[i];
+    }
+    return std::move(plan_);
   }
 
  private:
-  using gaps = std::map<std::int64_t, std::int64_t>;  // start -> size
-
-  void add(std::int64_t start, std::int64_t bytes) {
-    by_start_[start] = bytes;
-    by_size_.insert({bytes, start});
-  }
-  gaps::iterator remove(gaps::iterator gap) {
-    by_size_.erase({gap->second, gap->first});
-    return by_start_.erase(gap);
-  }
-  // Until the last gap holds `bytes`.
-  void grow(std::int64_t bytes) {
-    std::int64_t open = 0;
-    if (!by_start_.empty())
-      if (const auto last = std::prev(by_start_.end()); last->first + last->second == room_) open = last->second;
-    const std::int64_t end = room_;
-    room_ += bytes - open;
-    give(end, bytes - open);
+  // The buffer lives from `step` on, at least.
+  void hold(const node* stored, int step) {
+    if (results_.contains(stored)) return;
+    const auto [b, fresh] = block_.try_emplace(stored, plan_.blocks.size());
+    if (fresh) plan_.blocks.push_back({{(bytes_of(*stored) + 63) / 64 * 64, step, step}, 0, {stored}});
   }
 
-  std::int64_t room_;
-  gaps by_start_;
-  std::set<std::pair<std::int64_t, std::int64_t>> by_size_;
-};
-
-// In the order of the steps, each block in the gap that fits best.
-placement by_step(blocks b, std::int64_t peak) {
-  free_list free(peak);
-  placement p{0, std::vector<std::int64_t>(b.size())};
-  const index_list deaths = by_death(b);
-  auto dead = deaths.begin();
-  for (const std::uint32_t i : by_birth(b)) {
-    for (; b[*dead].last < b[i].first; ++dead)
-      if (b[*dead].bytes) free.give(p.offset[*dead], b[*dead].bytes);
-    if (b[i].bytes) p.offset[i] = free.take(b[i].bytes);
-    p.bytes = std::max(p.bytes, p.offset[i] + b[i].bytes);
+  const axis_order& order_of(const node& n) const {
+    static const axis_order none;
+    const auto it = f_.order.find(&n);
+    return it == f_.order.end() ? none : it->second;
   }
-  return p;
-}
+  static bool is_whole(const node& n, const node& of) { return n.type.shape == of.type.shape; }
 
-// The largest first, each at the lowest offset that is free during its life; those that reach beyond the peak then
-// before all others, as often as it pays. Nothing when too many blocks live at once.
-std::optional<placement> by_size(blocks b, std::int64_t peak) {
-  const index_list births = by_birth(b), deaths = by_death(b);
-  const std::size_t limit = pairs_at_least + pairs_per_block * b.size();
-  // Blocks that live when block births[k] is born are older[starts[k]] up to older[starts[k + 1]]; those born while it
-  // lives follow it in `births`. Together they are all that it may not overlap.
-  std::vector<std::size_t> starts{0}, rank(b.size()), place_in_alive(b.size());
-  index_list older, alive;
-  auto dead = deaths.begin();
-  for (std::size_t k = 0; k < births.size(); ++k) {
-    const std::uint32_t i = births[k];
-    for (; b[*dead].last < b[i].first; ++dead) {
-      const std::size_t at = place_in_alive[*dead];
-      place_in_alive[alive.back()] = at;
-      alive[at] = alive.back();
-      alive.pop_back();
-    }
-    if (older.size() + alive.size() > limit) return {};
-    older.insert(older.end(), alive.begin(), alive.end());
-    starts.push_back(older.size());
-    rank[i] = k;
-    place_in_alive[i] = alive.size();
-    alive.push_back(i);
-  }
-  std::vector<std::uint8_t> early(b.size());
-  std::vector<std::pair<std::int64_t, std::int64_t>> taken;  // start, end
-  placement best;
-  std::size_t work = 0;
-  for (int round = 0; round < rounds; ++round) {
-    placement p{0, std::vector<std::int64_t>(b.size(), -1)};
-    const auto meets = [&](std::uint32_t i) {
-      if (p.offset[i] >= 0) taken.emplace_back(p.offset[i], p.offset[i] + b[i].bytes);
+  // One loop nest in which every point reads its operands and is stored, once.
+  bool is_elementwise(const group& k, const std::function<bool(const node&)>& contiguous) const {
+    const auto plain = [](const node* n) {
+      return n->op->kind == op_kind::map || (n->op->kind == op_kind::leaf && n->op->compute);
     };
-    for (const std::uint32_t i : sorted(b.size(), [&](std::uint32_t x, std::uint32_t y) {
-           if (early[x] != early[y]) return early[x] > early[y];
-           return b[x].bytes != b[y].bytes ? b[x].bytes > b[y].bytes : x < y;
-         })) {
-      taken.clear();
-      const std::size_t k = rank[i];
-      for (std::size_t j = starts[k]; j < starts[k + 1]; ++j) meets(older[j]);
-      for (std::size_t j = k + 1; j < births.size() && b[births[j]].first <= b[i].last; ++j) meets(births[j]);
-      std::sort(taken.begin(), taken.end());
-      std::int64_t at = 0;
-      for (const auto& [start, end] : taken) {
-        if (start >= at + b[i].bytes) break;
-        at = std::max(at, end);
-      }
-      p.offset[i] = at;
-      p.bytes = std::max(p.bytes, at + b[i].bytes);
-    }
-    for (std::size_t i = 0; i < b.size(); ++i) early[i] += p.offset[i] + b[i].bytes > peak;
-    if (round == 0 || p.bytes < best.bytes) best = std::move(p);
-    work += older.size();
-    if (best.bytes <= peak || work > limit) break;
+    if (k.root->op->kind != op_kind::map || !k.also.empty() || !std::ranges::all_of(k.inlined, plain)) return false;
+    const std::unordered_set<const node*> inside(k.inlined.begin(), k.inlined.end());
+    const auto lies_like_root = [&](const node& o) {
+      if (std::ranges::count_if(o.type.shape, [](extent_t e) { return e != 1; }) <= 1) return true;
+      if (o.op == &input_definition() && !contiguous(o)) return false;
+      return order_of(o) == order_of(*k.root) && (is_whole(o, *k.root) || order_of(o).empty());
+    };
+    const auto reads_well = [&](const node* n) {
+      return std::ranges::all_of(n->operands, [&](const node_ref& o) {
+        return inside.contains(o.get()) || is_splat(*o) || lies_like_root(*o);
+      });
+    };
+    return reads_well(k.root) && std::ranges::all_of(k.inlined, reads_well);
   }
-  return best;
-}
+
+  // Read whole, at the points of the result; its memory dies here.
+  const node* dying_operand(const group& k, int step) const {
+    const std::unordered_set<const node*> inside(k.inlined.begin(), k.inlined.end());
+    std::unordered_map<const node*, const node*> read_as;  // memory -> the value; null: as several, or as a part
+    std::vector<const node*> order;
+    const auto read = [&](const node* n) {
+      for (const node_ref& o : n->operands) {
+        if (inside.contains(o.get()) || is_splat(*o)) continue;
+        const node* const s = f_.storage(o.get());
+        const bool fits = is_whole(*o, *k.root) && bytes_of(*o) == bytes_of(*s) && parts_.offset(f_, o.get()) == 0 &&
+                          o->type.element == k.root->type.element;
+        const auto [it, fresh] = read_as.try_emplace(s, fits ? o.get() : nullptr);
+        if (fresh)
+          order.push_back(s);
+        else if (it->second != o.get())
+          it->second = nullptr;
+      }
+    };
+    read(k.root);
+    std::ranges::for_each(k.inlined, read);
+    for (const node* s : order)
+      if (const auto b = block_.find(s); read_as.at(s) && b != block_.end()) {
+        const lifetime& life = plan_.blocks[b->second].life;
+        if (life.last == step && life.first < step && life.bytes > 0) return read_as.at(s);
+      }
+    return nullptr;
+  }
+
+  const fusion& f_;
+  const buffer_parts& parts_;
+  memory_plan plan_;
+  std::unordered_map<const node*, std::size_t> block_;  // of each buffer of the workspace
+  std::unordered_set<const node*> results_;
+};
 
 }  // namespace
 
-std::int64_t peak_of(blocks b) {
-  const index_list deaths = by_death(b);
-  std::int64_t now = 0, most = 0;
-  auto dead = deaths.begin();
-  for (const std::uint32_t i : by_birth(b)) {
-    for (; b[*dead].last < b[i].first; ++dead) now -= b[*dead].bytes;
-    most = std::max(most, now += b[i].bytes);
-  }
-  return most;
-}
-
-placement place(blocks b) {
-  const std::int64_t peak = peak_of(b);
-  placement p = by_step(b, peak);
-  if (p.bytes > peak)
-    if (std::optional<placement> other = by_size(b, peak); other && other->bytes < p.bytes) return *std::move(other);
-  return p;
-}
-
-memory_plan plan_memory(const graph& g, const fusion& f) {
-  std::unordered_map<const node*, std::size_t> index;
-  std::vector<const node*> values;
-  std::vector<lifetime> lives;
-  std::unordered_map<const node*, int> defined;
-  std::unordered_set<const node*> results;
-  for (const node_ref& o : g.outputs) results.insert(f.storage(o.get()));
-  for (int step = 0; step < static_cast<int>(f.groups.size()); ++step) defined[f.groups[step].root] = step;
-  auto add = [&](const node* n, int step) {
-    if (results.contains(n)) return;
-    const std::int64_t bytes = (n->type.shape.count() * size_of(n->type.element) + 63) / 64 * 64;
-    index[n] = values.size();
-    values.push_back(n);
-    lives.push_back({bytes, step, step});
-  };
-  for (int step = 0; step < static_cast<int>(f.groups.size()); ++step) {
-    const group& k = f.groups[step];
-    if (k.root->more.empty()) add(k.root, step);
-    for (const group::output& o : k.also) add(o.value, step);
-    for (const node* o : k.operands) {
-      if (o->op->kind == op_kind::projection && !index.contains(o)) add(o, defined.at(o->operands[0].get()));
-      if (auto it = index.find(o); it != index.end()) lives[it->second].last = step;
-    }
-  }
-  const placement p = place(lives);
-  memory_plan plan{p.bytes, {}};
-  for (std::size_t i = 0; i < values.size(); ++i) plan.offset[values[i]] = p.offset[i];
-  return plan;
+memory_plan plan_memory(const graph& g, const fusion& f, const buffer_parts& parts,
+                        const std::function<bool(const node&)>& contiguous) {
+  planner p(g, f, parts);
+  if (contiguous) p.take_over(contiguous);
+  return p.placed();
 }
 
 }  // namespace tenon::ir

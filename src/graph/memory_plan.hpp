@@ -1,33 +1,37 @@
 // Where the values between kernels live: one workspace per call, offsets from liveness.
 #pragma once
 #include <cstdint>
-#include <span>
 #include <unordered_map>
 #include <vector>
 
+#include "graph/alias.hpp"
 #include "graph/fuse.hpp"
+#include "graph/placement.hpp"
 
 namespace tenon::ir {
 
+/// Part of the workspace, and what it holds. Steps are the groups of the fusion, in order.
+struct memory_block {
+  lifetime life;
+  std::int64_t offset = 0;
+  /// Whose buffer it is: one value, or several where each was made in the memory of the one before.
+  std::vector<const node*> holds;
+};
 struct memory_plan {
-  std::int64_t bytes = 0;                                ///< of the workspace
+  std::int64_t bytes = 0;  ///< of the workspace
+  std::int64_t peak = 0;   ///< the largest sum of blocks that live at one step
+  std::vector<memory_block> blocks;
   std::unordered_map<const node*, std::int64_t> offset;  ///< of each stored value that is no input, output or constant
+  /// Of a kernel's result that is made in the memory of one of its operands: that operand.
+  std::unordered_map<const node*, const node*> in_place;
 };
-memory_plan plan_memory(const graph&, const fusion&);
-
-/// A block of bytes that must hold from step `first` to step `last`, both included.
-struct lifetime {
-  std::int64_t bytes = 0;
-  int first = 0, last = 0;
-};
-struct placement {
-  std::int64_t bytes = 0;            ///< up to the end of the highest block
-  std::vector<std::int64_t> offset;  ///< of each block
-};
-/// The largest sum of bytes that live at one step: no placement needs less.
-std::int64_t peak_of(std::span<const lifetime>);
-/// Offsets at which blocks that live at once lie apart, in O(n log n). Finding the least is NP-hard: this is the better
-/// of two heuristics.
-placement place(std::span<const lifetime>);
+/// With `contiguous`, which says it of inputs, a kernel makes its result in the memory of an operand where
+///   - the kernel is elementwise, with one result: a map of maps, all of whose operands of more than one axis lie as
+///   its result does;
+///   - the operand is read at the point that is stored and nowhere else, and has the result's type;
+///   - nothing reads the operand's memory afterwards, whatever name it goes by;
+///   - both are whole buffers of the workspace: no arguments, results, constants or parts of others.
+memory_plan plan_memory(const graph&, const fusion&, const buffer_parts& = {},
+                        const std::function<bool(const node&)>& contiguous = {});
 
 }  // namespace tenon::ir

@@ -9,4 +9,8 @@ namespace tenon::ir {
 /// (a machine that has no fma) an f32 fma is a product and a sum in f64, rounded once more.
 void expand_math(kernel&, bool fused = true);
 
+/// f32 and f64: a product and a sum of it become one fma, which rounds once. Not bit for bit what was written: for
+/// fast_math, before math functions are expanded, whose steps are exact on purpose.
+void contract_products(kernel&);
+
 }  // namespace tenon::ir

@@ -83,8 +83,8 @@ TEST_CASE("optimisation levels out of range and contradicting") {
 
 TEST_CASE("passes that do not exist") {
   const std::string known =
-      "; known: expand_library, mixed_precision, fast_math, canonicalize, fold_constants, fold_scale, "
-      "combine_parallel, legalize, fuse, winograd";
+      "; known: expand_library, mixed_precision, fast_math, canonicalize, move_views, fold_constants, fold_scale, "
+      "combine_parallel, legalize, fuse, alias, in_place, winograd";
   CHECK(refusal<argument_error>(refused(compile_options{.context = {.disabled = {"fuse", "fues"}}})) ==
         "options: disabled names no pass: 'fues'" + known);
   CHECK(refusal<argument_error>(refused(compile_options{.context = {.required = {"vectorise"}}})) ==

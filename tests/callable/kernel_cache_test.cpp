@@ -107,3 +107,23 @@ TEST_CASE("cache = false neither reads nor writes") {
   }
   CHECK(!std::filesystem::exists(files.path("cache")));
 }
+
+TEST_CASE("equal groups of one graph are compiled once") {
+  const auto layers = [](int different) {
+    const auto f = jit(
+        [different](tensor<f32, shape<8, 24>> x, tensor<f32, shape<24, 24>> w) {
+          tensor<f32, any_shape> h = x;
+          for (int i = 0; i < 6; ++i) {
+            h = matmul(h, w);
+            h = i < different ? tanh(h * static_cast<float>(i + 2)) : tanh(h);
+          }
+          return h;
+        },
+        {.target = "llvm", .cache = false});
+    (void)f(array<f32>::uniform({8, 24}, 1), array<f32>::uniform({24, 24}, 2));
+    CHECK(f.stats().kernels == 6);
+    return f.stats().compilations + f.stats().memory_hits;
+  };
+  CHECK(layers(0) == 1);
+  CHECK(layers(2) == 3);  // a literal is part of its kernel
+}

@@ -83,8 +83,8 @@ PATCHES = {
           "    if (auto it = known.find(key); it != known.end()) return it->second;")],
     23: [("src/graph/memory_plan.cpp", "const placement p = place(lives);",
           "if (ON(23))\n    for (lifetime& l : lives) l.last = std::max(l.first, l.last - 1);\n  const placement p = place(lives);")],
-    24: [("src/graph/memory_plan.cpp", "if (auto it = index.find(o); it != index.end()) lives[it->second].last = step;",
-          "if (auto it = index.find(o); it != index.end() && !(ON(24) && o != k.operands.front())) lives[it->second].last = step;")],
+    24: [("src/graph/memory_plan.cpp", "if (const auto b = block_.find(s); b != block_.end()) plan_",
+          "if (const auto b = block_.find(s); b != block_.end() && !(ON(24) && o != k.operands.front())) plan_")],
     25: [("src/graph/layout.cpp", "axis_order order(static_cast<std::size_t>(rank));",
           "if (ON(25)) return normal(operand, permuted.type.shape);\n  axis_order order(static_cast<std::size_t>(rank));")],
     26: [("src/loop/lower.cpp", "at[at.size() - static_cast<std::size_t>(s.rank) + d]",
@@ -92,9 +92,14 @@ PATCHES = {
     27: [("src/pipeline.cpp", "known.try_emplace(text, kernels.size())",
           "known.try_emplace(ON(27) ? text.substr(0, text.size() / 2) : text, kernels.size())")],
     28: [("src/loop/lower.cpp", "key.push_back(mask);", "if (!ON(28)) key.push_back(mask);")],
-    29: [("src/schedule/merge_axes.cpp", "if (at && (!b.strides.empty() ||", "if (at && !ON(29) && (!b.strides.empty() ||")],
+    29: [("src/schedule/merge_axes.cpp",
+          "b.extents[d] != p.first_extent || b.extents[d + 1] != p.second_extent) return false;",
+          "(!ON(29) && (b.extents[d] != p.first_extent || b.extents[d + 1] != p.second_extent))) return false;")],
     30: [("src/schedule/padded_block.cpp", "a.less(source[d], from.extents[d])",
           "a.less(source[d], ON(30) ? a.sub(from.extents[d], a.index(1)) : from.extents[d])")],
+    31: [("src/graph/alias.cpp", "skipped = *start;", "skipped = ON(31) ? 0 : *start;")],
+    32: [("src/graph/alias.cpp", "at += bytes_of(*p);", "at += ON(32) ? 0 : bytes_of(*p);")],
+    33: [("src/graph/memory_plan.cpp", "if (life.last == step && life.first < step", "if ((life.last == step || ON(33)) && life.first < step")],
 }
 
 

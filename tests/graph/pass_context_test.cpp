@@ -86,6 +86,62 @@ TEST_CASE("levels decide which passes run; disabled and required overrule them")
   CHECK(passes_of({}).place("before canonicalize") < passes_of({}).place("before fold_constants"));
 }
 
+TEST_CASE("fast_math as an option is the pass of its name, at any level") {
+  watcher w;
+  pass_context c{.opt_level = 1};
+  c.add(w);
+  const auto half = [](tensor<f32, shape<4>> x) { return x / 3.0f; };
+  const auto f = jit(half, {.target = "native", .context = c, .fast_math = true});
+  CHECK(f(array<f32>::full({4}, 6.0f))(0) == doctest::Approx(2));
+  CHECK(w.saw("after fast_math"));
+  CHECK(refusal<argument_error>([&] {
+          (void)jit(half, {.target = "native", .context = {.disabled = {"fast_math"}}, .fast_math = true});
+        }) == "options: fast_math is true and the context disables the pass of that name");
+  CHECK_NOTHROW((void)jit(half, {.target = "native", .context = {.disabled = {"fast_math"}}}));
+  if (!test::has_llvm) return;
+  // A product and its sum are rounded once where the machine can, and twice where nobody asked for it.
+  const auto line = [](tensor<f32, shape<1>> x) { return x * x - 1.0f; };
+  const float e = 0x1p-12f;
+  const array<f32> x = array<f32>::full({1}, 1 + e);
+  const float exact = 2 * e + e * e, twice = 2 * e;
+  CHECK(jit(line, {.target = "llvm", .cache = false})(x)(0) == twice);
+  const float once = jit(line, {.target = "llvm", .cache = false, .fast_math = true})(x)(0);
+  CHECK((once == exact || once == twice));
+  if (__builtin_cpu_supports("fma")) CHECK(once == exact);
+  CHECK(jit(line, {.target = "llvm", .opt_level = 4, .cache = false})(x)(0) == once);
+}
+
+TEST_CASE("what makes kernels and places values obeys levels, disabled and required") {
+  if (!test::has_llvm) return;
+  const auto done = [](int level, pass_names disabled, pass_names required) {
+    const auto f = jit(
+        [](tensor<f32, shape<16, 16>> x, tensor<f32, shape<16, 16>> w) {
+          const auto h = matmul(x, w), m = matmul(h, w), a = tanh(m);
+          const auto joined = concat(matmul(h * a, w), matmul(a, w));
+          return matmul(joined, w);
+        },
+        {.target = "llvm -num-threads=1",
+         .opt_level = level,
+         .context = {.disabled = std::move(disabled), .required = std::move(required)},
+         .cache = false});
+    const array<f32> x = array<f32>::uniform({16, 16}, 1);
+    static_cast<void>(f(x, x));
+    return std::pair(f.stats().kernels, f.memory_plan().text());
+  };
+  const auto plain = done(0, {}, {});
+  CHECK(plain.first == 8);
+  CHECK(done(3, {"fuse", "alias", "in_place"}, {}) == plain);
+  CHECK(done(0, {}, {"alias"}).first == 7);
+  CHECK(done(3, {"fuse", "in_place"}, {}) == done(0, {}, {"alias"}));
+  const auto takes_over = [](const auto& d) { return d.second.find("in place") != std::string::npos; };
+  CHECK_FALSE(takes_over(plain));
+  CHECK(takes_over(done(0, {}, {"in_place"})));
+  CHECK(done(3, {"fuse", "alias"}, {}) == done(0, {}, {"in_place"}));
+  CHECK(done(0, {}, {"fuse"}).first < plain.first);
+  CHECK(done(3, {"alias", "in_place"}, {}) == done(0, {}, {"fuse"}));
+  CHECK(done(3, {}, {}).first < done(0, {}, {"fuse"}).first);
+}
+
 TEST_CASE("options of passes: the known ones are listed") {
   const auto with = [](pass_options o) {
     return refusal<argument_error>(

@@ -222,6 +222,9 @@ class [[nodiscard]] compiled<R(P...)>
   /// What the library chose for the latest extents: kernels, the schedule of each as calls, what bounds it, its loops;
   /// memory. Prints.
   tenon::explanation explain() const { return detail::explain(*this->function_); }
+  /// Where values lie between the kernels, for the latest extents: text that prints, and a drawing. Empty before the
+  /// first call.
+  workspace_plan memory_plan() const { return detail::memory_plan(*this->function_); }
   /// How each kernel does on these arguments: time, operations and bytes a second beside the measured peaks of the
   /// machine, and its busiest loop as assembly. Compiles if need be, and throws as a call does. Calls more than once:
   /// what is `inout` changes as often.

@@ -25,6 +25,21 @@ class explanation {
   std::string text_;
 };
 
+/// Where the values between a call's kernels lie in its workspace: what `memory_plan()` answers. Prints by `print`.
+class workspace_plan {
+ public:
+  workspace_plan(std::string text, std::string svg) : text_(std::move(text)), svg_(std::move(svg)) {}
+  /// A line for each block: offset and bytes, the kernels between which it lives, what it holds; then what lies in part
+  /// of a buffer, and scratch.
+  const std::string& text() const { return text_; }
+  /// An SVG image: kernels across, bytes up.
+  const std::string& svg() const { return svg_; }
+  friend const std::string& to_string(const workspace_plan& p) { return p.text_; }
+
+ private:
+  std::string text_, svg_;
+};
+
 namespace detail {
 
 /// A graph, its options, and the executables made so far, one for each set of extents. Immutable as seen from outside;
@@ -84,6 +99,7 @@ void call_values(function&, const any_view* const* arguments, result_maker);
 call_stats stats_of(function&);
 ir::graph graph_of(function&);
 explanation explain(function&);
+workspace_plan memory_plan(function&);
 explanation bench(function&, const any_view* const* arguments);
 
 /// The name of a lambda's parameter in errors: "argument 1".

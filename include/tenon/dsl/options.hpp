@@ -122,7 +122,7 @@ struct compile_options {
   tenon::memory* memory = nullptr;      ///< gives results and workspace; outlives the callable and its results
   bool cache = true;                    ///< read and write the disk cache
   bool deterministic = true;            ///< the same bits for any number of threads
-  bool fast_math = false;               ///< let floats be reassociated, NaN and infinities be ignored
+  bool fast_math = false;               ///< the pass of this name: equal for real numbers, not bit for bit
 };
 
 /// What a callable did so far.

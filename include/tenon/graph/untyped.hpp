@@ -41,6 +41,9 @@ class [[nodiscard]] untyped_function {
   ir::graph graph() const { return detail::graph_of(*function_); }
   /// What the library chose for the latest extents: groups, kernels, memory. Prints.
   tenon::explanation explain() const { return detail::explain(*function_); }
+  /// Where values lie between the kernels, for the latest extents: text that prints, and a drawing. Empty before the
+  /// first call.
+  workspace_plan memory_plan() const { return detail::memory_plan(*function_); }
 
  private:
   detail::function_ref function_;
