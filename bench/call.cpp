@@ -59,7 +59,7 @@ int main() {
   const compile_settings settings{compile_options{}};
   const ir::value_type t{f32, dims{8, 8}};
   const ir::value_type types[] = {t, t, t};
-  const auto made = compile(prepare(g, settings), types, {nullptr, nullptr, nullptr}, settings);
+  const auto made = compile(prepare(g, settings), types, {nullptr, nullptr, nullptr}, {}, settings);
   const runtime::step& step = made->run.steps.at(0);
   void* buffers[] = {const_cast<float*>(a.data()), const_cast<float*>(b.data()), const_cast<float*>(c.data()),
                      y.data()};

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "targets.hpp"
+
 namespace tenon::test {
 
 struct seed_range {
@@ -36,13 +38,7 @@ inline seed_range read_seeds(int argc, char** argv, seed_range otherwise) {
       std::exit(2);
     }
   }
-  if (r.targets.empty()) {
-    r.targets = {"llvm", "llvm -mcpu=x86-64-v2"};
-    // What this processor lacks cannot be run on it.
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) r.targets.push_back("llvm -mcpu=x86-64-v3");
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl"))
-      r.targets.push_back("llvm -mcpu=x86-64-v4");
-  }
+  if (r.targets.empty()) r.targets = instruction_levels();
   return r;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -127,6 +128,19 @@ std::vector<entry> all_files(const std::string& folder) {
   return files;
 }
 
+// What this process wrote since it last looked at the size of all files; the caches of all callables count together.
+// Processes begin at different places, so that together they look about once per interval, too.
+std::atomic<std::int64_t>& stored_since_look(std::int64_t interval) {
+  static std::atomic<std::int64_t> bytes = [&] {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    const std::uint64_t random =
+        detail::mix(static_cast<std::uint64_t>(::getpid()), static_cast<std::uint64_t>(now.tv_nsec));
+    return static_cast<std::int64_t>(random % static_cast<std::uint64_t>(interval));
+  }();
+  return bytes;
+}
+
 }  // namespace
 
 disk_cache::disk_cache(std::string folder, std::int64_t max_bytes) : folder_(std::move(folder)), max_bytes_(max_bytes) {
@@ -140,14 +154,6 @@ disk_cache::disk_cache(std::string folder, std::int64_t max_bytes) : folder_(std
       folder_.clear();
     }
   }
-  // Processes begin at different places, so that together they look about once per 1/64 of the bound, too.
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  const std::int64_t interval = std::max<std::int64_t>(max_bytes_ / 64, 1);
-  const std::uint64_t random =
-      detail::mix(static_cast<std::uint64_t>(::getpid()), static_cast<std::uint64_t>(now.tv_nsec));
-  until_evict_ = std::make_shared<std::atomic<std::int64_t>>(
-      static_cast<std::int64_t>(random % static_cast<std::uint64_t>(interval)));
 }
 
 disk_cache disk_cache::from_environment() {
@@ -233,8 +239,10 @@ void disk_cache::store(const image& i) const {
       ::unlink(aside.c_str());
       return;
     }
-    if (until_evict_->fetch_sub(size) <= size) {
-      until_evict_->store(std::max<std::int64_t>(max_bytes_ / 64, 1));
+    const std::int64_t interval = std::max<std::int64_t>(max_bytes_ / 64, 1);
+    std::atomic<std::int64_t>& stored = stored_since_look(interval);
+    if (stored.fetch_add(size) + size >= interval) {
+      stored.store(0);
       evict();
     }
   } catch (const std::exception&) {  // an image that cannot be written, no memory: not stored

@@ -1,8 +1,6 @@
 // Kernels on disk: content-addressed files, written aside and renamed, checksummed, bounded, shared by processes.
 #pragma once
-#include <atomic>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -39,7 +37,6 @@ class disk_cache {
 
   std::string folder_, missing_;  // missing_: why there is no folder
   std::int64_t max_bytes_ = 0;
-  std::shared_ptr<std::atomic<std::int64_t>> until_evict_;  // bytes that may still be stored before the next look
 };
 
 }  // namespace tenon::runtime

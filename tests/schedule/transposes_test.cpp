@@ -13,6 +13,8 @@
 #include <tenon/tenon.hpp>
 #include <vector>
 
+#include "targets.hpp"
+
 using namespace tenon;
 
 namespace {
@@ -220,7 +222,7 @@ void check(dtype t, const problem& p, std::mt19937_64& random, const std::vector
   }
 }
 
-const std::vector<std::string> targets{"llvm", "llvm -mcpu=x86-64-v2", "llvm -mcpu=x86-64-v3", "llvm -mcpu=x86-64-v4"};
+const std::vector<std::string> targets = test::instruction_levels();
 constexpr dtype types[] = {f32, f64, f16, i8, b8, i16, i64, u8};
 
 }  // namespace

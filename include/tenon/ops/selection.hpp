@@ -85,7 +85,7 @@ struct pad_op : movement_op {
     for (int i = 0; i < s[0].rank; ++i) {
       const extent_t before = at.before[i], after = at.after[i];
       if (before < 0 || after < 0) {
-        o.refuse() << "padding " << (before < 0 ? before : after) << " < 0";
+        o.refuse() << "padding " << (before < 0 ? at.before[i] : at.after[i]) << " < 0";
         return o;
       }
       if (before + after == 0) continue;
