@@ -14,6 +14,7 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -183,7 +184,8 @@ class builder {
         k.step = at;
         out_->report.kernels.push_back(std::move(k));
       }
-    std::ranges::stable_sort(out_->report.kernels, {}, &compile_report::kernel::step);
+    std::ranges::sort(out_->report.kernels, {},
+                      [](const compile_report::kernel& k) { return std::tie(k.step, k.name); });
   }
   // New values go into the arguments' own memory: at once where nobody reads the old value any more, else by a copy
   // behind everything.
