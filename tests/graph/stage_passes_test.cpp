@@ -130,7 +130,7 @@ TEST_CASE("fold_constants: before and after, and what hangs on an input") {
 TEST_CASE("specialize: named extents become a call's, in attributes too, and all types follow") {
   const auto x = input<f32, dim("n"), 6>("x");
   const auto y = input<f32, dim("n"), 6>("y");
-  const auto h = reshape.with<{.to = {dim("n"), 2, 3}}>(x + y);
+  const auto h = reshape.with<{dim("n"), 2, 3}>(x + y);
   ir::graph g;
   g.inputs = {x.node(), y.node()};
   g.outputs = {h.node()};
