@@ -262,14 +262,18 @@ inline void executable::fill(const step& s, void** out, void* const* argument_da
   }
 }
 
-// The step that follows a jump.
-std::size_t executable::jump(std::size_t at, void* const* argument_data, void* const* result_data,
-                             std::byte* workspace) const {
-  const step& s = steps[at];
-  void* condition = nullptr;
-  fill(s, &condition, argument_data, result_data, workspace);
-  const bool taken = s.buffers.empty() || *static_cast<const unsigned char*>(condition) == 0;
-  return taken ? static_cast<std::size_t>(s.target) : at + 1;
+const step* executable::next_kernel(std::size_t& at, void* const* argument_data, void* const* result_data,
+                                    std::byte* workspace) const {
+  while (at < steps.size()) {
+    const step& s = steps[at++];
+    if (s.kernel && s.extent != 0) return &s;
+    if (s.kernel) continue;
+    void* condition = nullptr;
+    fill(s, &condition, argument_data, result_data, workspace);
+    if (s.buffers.empty() || *static_cast<const unsigned char*>(condition) == 0)
+      at = static_cast<std::size_t>(s.target);
+  }
+  return nullptr;
 }
 
 template <class F>
@@ -277,14 +281,9 @@ inline void executable::for_each_step(void* const* argument_data, void* const* r
                                       F run_step) const {
   const arena a(*this, user_memory, 1);
   void* small[small_buffers];
-  for (std::size_t at = 0; at < steps.size();) {
-    const step& s = steps[at];
-    if (!s.kernel) {
-      at = jump(at, argument_data, result_data, a.workspace());
-      continue;
-    }
-    ++at;
-    if (s.extent == 0) continue;
+  std::size_t at = 0;
+  while (const step* next = next_kernel(at, argument_data, result_data, a.workspace())) {
+    const step& s = *next;
     void** buffers = s.buffers.size() <= small_buffers ? small : reinterpret_cast<void**>(a.table());
     fill(s, buffers, argument_data, result_data, a.workspace());
     const code& kernel = *s.kernel;
@@ -333,14 +332,9 @@ void executable::run(void* const* argument_data, void* const* result_data, execu
   const arena a(*this, user_memory, workers);
   const int most_each = user_executor ? 1 : most_pieces;
   void* small[small_buffers];
-  for (std::size_t at = 0; at < steps.size();) {
-    const step& s = steps[at];
-    if (!s.kernel) {
-      at = jump(at, argument_data, result_data, a.workspace());
-      continue;
-    }
-    ++at;
-    if (s.extent == 0) continue;
+  std::size_t at = 0;
+  while (const step* next = next_kernel(at, argument_data, result_data, a.workspace())) {
+    const step& s = *next;
     void** buffers = s.buffers.size() <= small_buffers ? small : reinterpret_cast<void**>(a.table());
     fill(s, buffers, argument_data, result_data, a.workspace());
     parallel_step work{s, buffers, a.scratch(), scratch_, is_parallel(s) ? chunks_for(s, workers, most_each) : 1};

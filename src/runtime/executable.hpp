@@ -91,7 +91,9 @@ class executable {
   struct arena;
   void fill(const step& s, void** out, void* const* argument_data, void* const* result_data,
             std::byte* workspace) const;
-  std::size_t jump(std::size_t at, void* const* argument_data, void* const* result_data, std::byte* workspace) const;
+  /// From step `at` on the next kernel with something to do, jumps followed; null at the end. `at` is then behind it.
+  const step* next_kernel(std::size_t& at, void* const* argument_data, void* const* result_data,
+                          std::byte* workspace) const;
   template <class F>
   void for_each_step(void* const* argument_data, void* const* result_data, memory* user_memory, F run_step) const;
   void run_serial(void* const* argument_data, void* const* result_data, memory* user_memory) const;

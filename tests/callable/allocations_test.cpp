@@ -1,33 +1,10 @@
 // A call of known extents allocates nothing.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-#include <new>
 #include <tenon/tenon.hpp>
 
-#include "callable/sanitized.hpp"
+#include "callable/count_allocations.hpp"
 #include "targets.hpp"
-
-namespace {
-thread_local long allocations = 0;
-}
-
-#if TENON_TEST_SANITIZED
-#include <sanitizer/allocator_interface.h>
-namespace {
-// The sanitizer has the operators; it calls us.
-[[maybe_unused]] const int counting = __sanitizer_install_malloc_and_free_hooks(
-    [](const volatile void*, std::size_t) { ++allocations; }, [](const volatile void*) {});
-}  // namespace
-#else
-void* operator new(std::size_t bytes) {
-  ++allocations;
-  if (void* p = std::malloc(bytes ? bytes : 1)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-#endif
 
 using namespace tenon;
 

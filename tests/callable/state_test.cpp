@@ -3,51 +3,20 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <tenon/tenon.hpp>
 #include <vector>
 
-#include "callable/sanitized.hpp"
+#include "callable/count_allocations.hpp"
+#include "error_of.hpp"
 #include "targets.hpp"
-
-namespace {
-thread_local long allocations = 0;
-}
-
-#if TENON_TEST_SANITIZED
-#include <sanitizer/allocator_interface.h>
-namespace {
-// The sanitizer has the operators; it calls us.
-[[maybe_unused]] const int counting = __sanitizer_install_malloc_and_free_hooks(
-    [](const volatile void*, std::size_t) { ++allocations; }, [](const volatile void*) {});
-}  // namespace
-#else
-// Not inline: GCC 12 would take new and free for a mismatched pair.
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-  ++allocations;
-  if (void* p = std::malloc(bytes ? bytes : 1)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-#endif
 
 using namespace tenon;
 
 namespace {
 
-template <class F>
-std::string error_of(F f) {
-  try {
-    f();
-  } catch (const error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using test::contains;
+using test::error_of;
 
 constexpr extent_t heads = 12, depth = 64, longest = 1024;
 using cache_type = tensor<f32, shape<heads, longest, depth>>;

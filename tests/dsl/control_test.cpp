@@ -3,10 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include "error_of.hpp"
 #include "graph/passes.hpp"
 #include "targets.hpp"
 #include "tenon/tenon.hpp"
@@ -15,16 +17,8 @@ using namespace tenon;
 
 namespace {
 
-template <class F>
-std::string error_of(F f) {
-  try {
-    f();
-  } catch (const error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using test::contains;
+using test::error_of;
 
 struct pair_state {
   tensor<f32, shape<dyn>> x;
@@ -362,5 +356,37 @@ TEST_CASE("an LSTM and a GRU cell under scan agree with plain loops") {
         CHECK(g(row, k) == doctest::Approx(gr[k]).epsilon(1e-5));
       }
     }
+  }
+}
+
+TEST_CASE("loops beside slices and concats that lie in others' buffers") {
+  for (const char* target : test::targets) {
+    CAPTURE(target);
+    // The loop's result is the middle of a concat; its body reads slices of the state, and joins what it makes of them.
+    auto f = jit(
+        [](tensor<f32, shape<8>> x, tensor<f32, shape<4>> y) {
+          const auto doubled = while_([](auto s) { return max(s) < 100.0f; },
+                                      [](auto s) {
+                                        const auto low = slice.with<{.start = {0}, .stop = {4}}>(s);
+                                        const auto high = slice.with<{.start = {4}, .stop = {8}}>(s);
+                                        return concat(high + high, low + low);
+                                      },
+                                      x);
+          return concat(exp(y), doubled, abs(y));
+        },
+        {.target = target, .cache = false});
+    const array<f32> x = array<f32>::uniform({8}, 3), y = array<f32>::uniform({4}, 4);
+    std::vector<float> s(x.data(), x.data() + 8);
+    while (*std::max_element(s.begin(), s.end()) < 100) {
+      std::rotate(s.begin(), s.begin() + 4, s.end());
+      for (float& v : s) v += v;
+    }
+    const array<f32> r = f(x, y);
+    REQUIRE(r.size() == 16);
+    for (int i = 0; i < 4; ++i) {
+      CHECK(r(i) == doctest::Approx(std::exp(y(i))));
+      CHECK(r(12 + i) == std::abs(y(i)));
+    }
+    for (int i = 0; i < 8; ++i) CHECK(r(4 + i) == s[static_cast<std::size_t>(i)]);
   }
 }

@@ -3,22 +3,11 @@
 #include <string>
 #include <unordered_map>
 
+#include "error_of.hpp"
 #include "loop/evaluate.hpp"
 #include "loop/expr.hpp"
-#include "tenon/core/error.hpp"
 
 namespace tenon::test {
-
-/// The text of the error of type E that `f` throws; "no error" if it throws none.
-template <class E, class F>
-std::string error_of(F f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 /// The value of an expression without loads, given those of its variables and symbols.
 inline std::int64_t value_of_expression(ir::expr_ref root,

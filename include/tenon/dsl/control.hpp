@@ -166,6 +166,20 @@ constexpr void check_condition() {
   }
 }
 
+/// What an if_ gives, from what its branches made of the inputs `inner`, which stand for `outer`.
+template <class Condition, class R, class Other>
+R branches(const Condition& condition, const node_list& outer, const node_list& inner, const R& made,
+           const Other& other, const loc& where) {
+  check_condition<"if_", Condition>();
+  same_types_check<"if_", "the branches give other types", R, Other>::run();
+  node_list yes, no;
+  list_nodes(made, yes);
+  list_nodes(other, no);
+  const node_ref n = emit_if(condition.node(), outer, inner, yes, no, where);
+  int first = 0;
+  return results_like(made, n, first, where);
+}
+
 // ---- along the first axis
 constexpr dims without_first(const dims& d) {
   dims r;
@@ -251,34 +265,18 @@ template <tensor_like Condition, class Then, class Else, class State>
   requires detail::is_state<State>
 auto if_(const Condition& condition, Then then, Else otherwise, const State& state,
          loc where = std::source_location::current()) {
-  detail::check_condition<"if_", Condition>();
-  detail::node_list outer, inner, yes, no;
+  detail::node_list outer, inner;
   detail::list_nodes(state, outer);
   const State in = detail::inner_of(state, inner, where);
-  const auto made = detail::call_body(then, in);
-  const auto other = detail::call_body(otherwise, in);
-  using R = std::remove_const_t<decltype(made)>;
-  detail::same_types_check<"if_", "the branches give other types", R, std::remove_const_t<decltype(other)>>::run();
-  detail::list_nodes(made, yes);
-  detail::list_nodes(other, no);
-  const detail::node_ref n = detail::emit_if(condition.node(), outer, inner, yes, no, where);
-  int first = 0;
-  return detail::results_like(made, n, first, where);
+  return detail::branches(condition, outer, inner, detail::call_body(then, in), detail::call_body(otherwise, in),
+                          where);
 }
 /// The same for branches that take nothing: what only one of them needs is computed in it.
 template <tensor_like Condition, class Then, class Else>
 auto if_(const Condition& condition, Then then, Else otherwise, loc where = std::source_location::current()) {
-  detail::check_condition<"if_", Condition>();
-  detail::node_list outer, inner, yes, no;
   const auto made = then();
   const auto other = otherwise();
-  using R = std::remove_const_t<decltype(made)>;
-  detail::same_types_check<"if_", "the branches give other types", R, std::remove_const_t<decltype(other)>>::run();
-  detail::list_nodes(made, yes);
-  detail::list_nodes(other, no);
-  const detail::node_ref n = detail::emit_if(condition.node(), outer, inner, yes, no, where);
-  int first = 0;
-  return detail::results_like(made, n, first, where);
+  return detail::branches(condition, {}, {}, made, other, where);
 }
 
 /// A loop over the first axis of `xs`, a tensor or a std::tuple of them of equal first extents: body(state, x) gives

@@ -2,6 +2,7 @@
 // other operators, in src/ops/boxes.cpp.
 #pragma once
 #include "tenon/ops/dynamic.hpp"
+#include "tenon/ops/image.hpp"
 
 namespace tenon {
 
@@ -47,34 +48,15 @@ detail::node_ref expand_suppression(const suppression_attrs&, const detail::node
 
 /// Boxes [r, 4] (y, x of two corners, as parts of the image's height and width less one) of images [n, c, h, w], which
 /// the batch indices [r] choose, as [r, c, height, width]. TensorFlow crop_and_resize.
-struct crop_and_resize_op : unary_over<domain::floats> {
+struct crop_and_resize_op : regions_op {
   using attrs = crop_attrs;
   static constexpr const char* name = "crop_and_resize";
-  static constexpr const char* kind_of = "library";
-  static constexpr int operands = 3, max_operands = 3;
-  static constexpr dtype operand_type(int k, dtype main) { return k == 2 ? i64 : main; }
   static constexpr outcome shape(const auto& at, shapes s) {
-    outcome o;
-    o.out = detail::any_dims();
-    if (at.height < 1 || at.width < 1) o.refuse() << "height " << at.height << ", width " << at.width;
-    if (s.any() || !o.ok) return o;
-    if (s[0].rank != 4 || s[1].rank != 2 || s[2].rank != 1)
-      o.refuse() << "ranks " << s[0].rank << ", " << s[1].rank << " and " << s[2].rank << ", not 4, 2 and 1";
-    else if (s[1][1] >= 0 && s[1][1] != 4)
-      o.refuse() << "boxes of " << s[1][1] << " numbers";
-    else if (s[1][0] >= 0 && s[2][0] >= 0 && s[1][0] != s[2][0])
-      o.refuse() << s[1][0] << " boxes and " << s[2][0] << " indices";
-    else if (s[0][2] == 0 || s[0][3] == 0)
+    outcome o = of_regions(s, "boxes", at.height, at.width);
+    if (at.height < 1 || at.width < 1)
+      (o = {}).refuse() << "height " << at.height << ", width " << at.width;
+    else if (o.ok && !s.any() && (s[0][2] == 0 || s[0][3] == 0))
       o.refuse() << "an image of " << s[0][2] << " x " << s[0][3];
-    else
-      o.out = dims{s[1][0], s[0][1], at.height, at.width};
-    return o;
-  }
-  static constexpr dims unknown(shapes s) { return s.any() ? detail::any_dims() : dims{dyn, dyn, dyn, dyn}; }
-  static constexpr type_outcome types(const auto&, dtypes t) {
-    const dtype floats[] = {t[0], t[1]};
-    type_outcome o = one_type(domain::floats, {floats, 2});
-    if (o.ok && !in_domain(domain::integers, t[2])) o.refuse() << "indices of " << tenon::name(t[2]);
     return o;
   }
   template <class X>

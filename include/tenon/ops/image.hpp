@@ -193,29 +193,23 @@ struct grid_sample_op : image_over<domain::floats> {
   }
 };
 
-/// Regions [r, 4] (x, y of two corners) of images [n, c, h, w], which the batch indices [r] choose, as [r, c, height,
-/// width]: the mean (or the largest) of samples^2 interpolated elements. ONNX RoiAlign (sampling_ratio above 0).
-struct roi_align_op : image_over<domain::floats> {
-  using attrs = roi_align_attrs;
-  static constexpr const char* name = "roi_align";
+/// Operators of images [n, c, h, w], regions [r, 4] of them and the batch index [r] of each: [r, c, height, width].
+/// `what` names the regions in refusals.
+struct regions_op : image_over<domain::floats> {
   static constexpr int operands = 3, max_operands = 3;
   static constexpr dtype operand_type(int k, dtype main) { return k == 2 ? i64 : main; }
-  static constexpr outcome shape(const auto& at, shapes s) {
+  static constexpr outcome of_regions(shapes s, std::string_view what, int height, int width) {
     outcome o;
     o.out = detail::any_dims();
-    if (at.height < 1 || at.width < 1 || at.samples < 1) {
-      o.refuse() << "height " << at.height << ", width " << at.width << ", samples " << at.samples;
-      return o;
-    }
     if (s.any()) return o;
     if (s[0].rank != 4 || s[1].rank != 2 || s[2].rank != 1)
       o.refuse() << "ranks " << s[0].rank << ", " << s[1].rank << " and " << s[2].rank << ", not 4, 2 and 1";
     else if (s[1][1] >= 0 && s[1][1] != 4)
-      o.refuse() << "regions of " << s[1][1] << " numbers";
+      o.refuse() << what << " of " << s[1][1] << " numbers";
     else if (s[1][0] >= 0 && s[2][0] >= 0 && s[1][0] != s[2][0])
-      o.refuse() << s[1][0] << " regions and " << s[2][0] << " indices";
+      o.refuse() << s[1][0] << " " << what << " and " << s[2][0] << " indices";
     else
-      o.out = dims{s[1][0], s[0][1], at.height, at.width};
+      o.out = dims{s[1][0], s[0][1], height, width};
     return o;
   }
   static constexpr dims unknown(shapes s) { return s.any() ? detail::any_dims() : dims{dyn, dyn, dyn, dyn}; }
@@ -223,6 +217,18 @@ struct roi_align_op : image_over<domain::floats> {
     const dtype floats[] = {t[0], t[1]};
     type_outcome o = one_type(domain::floats, {floats, 2});
     if (o.ok && !in_domain(domain::integers, t[2])) o.refuse() << "indices of " << tenon::name(t[2]);
+    return o;
+  }
+};
+/// Regions [r, 4] (x, y of two corners) of images [n, c, h, w], which the batch indices [r] choose, as [r, c, height,
+/// width]: the mean (or the largest) of samples^2 interpolated elements. ONNX RoiAlign (sampling_ratio above 0).
+struct roi_align_op : regions_op {
+  using attrs = roi_align_attrs;
+  static constexpr const char* name = "roi_align";
+  static constexpr outcome shape(const auto& at, shapes s) {
+    outcome o = of_regions(s, "regions", at.height, at.width);
+    if (at.height < 1 || at.width < 1 || at.samples < 1)
+      (o = {}).refuse() << "height " << at.height << ", width " << at.width << ", samples " << at.samples;
     return o;
   }
   template <class X>

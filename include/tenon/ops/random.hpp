@@ -2,19 +2,10 @@
 // number of threads and any order give the same bits. Not part of tenon.hpp: include it beside.
 #pragma once
 #include "tenon/ops/call.hpp"
-#include "tenon/ops/op.hpp"
+#include "tenon/ops/relabel.hpp"
 
 namespace tenon {
 
-/// Of `random_bits`: the extents.
-struct random_bits_attrs {
-  dims to{};
-  template <class Self, class V>
-  static constexpr void fields(Self& s, V&& v) {
-    v("to", s.to);
-  }
-  friend constexpr bool operator==(const random_bits_attrs&, const random_bits_attrs&) = default;
-};
 /// Of `random_uniform`: the extents, the element type, the least value and the bound.
 struct random_uniform_attrs {
   dims to{};
@@ -87,7 +78,7 @@ struct random_op {
 /// 64 bits for each element: the first two words of Philox4x32-10 with the element's row-major position as counter and
 /// the seed as key. (Salmon, Moraes, Dror, Shaw: Parallel random numbers, as easy as 1, 2, 3. 2011.)
 struct random_bits_op : random_op {
-  using attrs = random_bits_attrs;
+  using attrs = extents_attrs;
   static constexpr const char* name = "random_bits";
   static constexpr const char* kind_of = "reduction";
   static constexpr type_outcome types(const auto&, dtypes t) { return made_of_seed(t, 0, u64); }
