@@ -16,9 +16,7 @@ namespace {
 
 constexpr std::string_view stages[] = {"graph", "loop", "llvm", "asm"};
 
-bool contains(const pass_names& names, std::string_view name) {
-  return std::ranges::find(names.v, name) != names.v.end();
-}
+bool contains(const pass_names& names, std::string_view name) { return std::ranges::find(names, name) != names.end(); }
 
 std::string_view text_of(dump_words::when w) { return w == dump_words::when::before ? "before" : "after"; }
 
@@ -109,8 +107,8 @@ pass_runner::pass_runner(const pass_context& c, int opt_level, std::span<const l
             fmt::format("options: pass {} cannot stand behind {}: there are no graph passes from there on", pass.name(),
                         place.pass));
     }
-  for (const std::string& n : c.disabled.v) check(n, "disabled");
-  for (const std::string& n : c.required.v) check(n, "required");
+  for (const std::string& n : c.disabled) check(n, "disabled");
+  for (const std::string& n : c.required) check(n, "required");
   dumps_.add(c.dump, "options: dump");
   dumps_.add(runtime::environment_text("TENON_DUMP").value_or(""), "environment variable TENON_DUMP:");
 }

@@ -709,9 +709,9 @@ pass_context context_of(const compile_options& o) {
   pass_context c = o.context;
   if (!o.fast_math) return c;
   const std::string name(fast_math_pass.name);
-  if (std::ranges::find(c.disabled.v, name) != c.disabled.v.end())
+  if (std::ranges::find(c.disabled, name) != c.disabled.end())
     throw argument_error("options: fast_math is true and the context disables the pass of that name");
-  c.required.v.push_back(name);
+  c.required.push_back(name);
   return c;
 }
 void print_times(const stage_times& t, const compile_settings& s, std::string_view title) {

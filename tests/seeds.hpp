@@ -22,6 +22,9 @@ struct seed_range {
 /// Ends the program with 2 where a word is not understood.
 inline seed_range read_seeds(int argc, char** argv, seed_range otherwise) {
   seed_range r = otherwise;
+#ifdef TENON_FEWER_SEEDS
+  r.to = r.from + (r.to - r.from) / 4;  // all of them run in a build without sanitizers
+#endif
   if (argc > 1) r.kept.clear();
   for (int i = 1; i < argc; i += 2) {
     const std::string word = argv[i], value = i + 1 < argc ? argv[i + 1] : "";

@@ -1,18 +1,23 @@
 #include "tenon/core/extent.hpp"
 
 namespace tenon {
+namespace {
 
-extents::extents() noexcept = default;
-extents::extents(std::initializer_list<any_extent> l) {
-  v.reserve(l.size());
-  for (any_extent x : l) v.push_back(x.v);
+void add(extents& to, extent_t x) {
+  if (to.size < dims::max_rank) to.e[to.size] = x;
+  ++to.size;
 }
-extents::extents(std::vector<extent_t> x) noexcept : v(std::move(x)) {}
-extents::extents(const dims& d) : v(d.begin(), d.end()) {}
-extents::extents(const extents&) = default;
-extents::extents(extents&&) noexcept = default;
-extents& extents::operator=(const extents&) = default;
-extents& extents::operator=(extents&&) noexcept = default;
-extents::~extents() = default;
+
+}  // namespace
+
+extents::extents(std::initializer_list<any_extent> l) {
+  for (any_extent x : l) add(*this, x.v);
+}
+extents::extents(const std::vector<extent_t>& l) {
+  for (extent_t x : l) add(*this, x);
+}
+extents::extents(const dims& d) {
+  for (extent_t x : d) add(*this, x);
+}
 
 }  // namespace tenon

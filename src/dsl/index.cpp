@@ -299,9 +299,9 @@ dims param_dims(std::string_view name, const extents& e, const loc& where) {
   const auto refuse = [&](std::string_view why) {
     throw argument_error(fmt::format("param {}: {}; at {}:{}", name, why, where.file(), where.line()));
   };
-  if (e.v.size() > static_cast<std::size_t>(dims::max_rank)) refuse(fmt::format("rank {} is over 8", e.v.size()));
+  if (e.size > static_cast<std::size_t>(dims::max_rank)) refuse(fmt::format("rank {} is over 8", e.size));
   dims d;
-  for (extent_t x : e.v) {
+  for (extent_t x : e) {
     if (x < 0) refuse(fmt::format("extent {} is negative", x));
     d.push_back(x);
   }

@@ -7,23 +7,14 @@
 
 #include "graph/node.hpp"
 #include "loop/expr.hpp"
+#include "tenon/core/op_kind.hpp"
 
 namespace tenon::ir {
 
 class lower_context;  // symbolic compute: src/loop/lower_context.hpp
 class lower_program;  // symbolic program: src/loop/lower_program.hpp
 
-/// How an operator takes part in fusion and scheduling; passes ask for this, never for names.
-enum class op_kind : std::uint8_t {
-  leaf,         ///< input, param, constant, iota: no operands
-  map,          ///< one scalar function of broadcast operands
-  movement,     ///< each result element is one operand element (or padding)
-  reduction,    ///< reduces axes by index expressions; also contractions, windows: what `compute` says with reduce
-  contraction,  ///< a sum of products: matmul, einsum, convolution
-  program,      ///< loops and conditions of its own: never fused
-  library,      ///< written in other operators: expanded before lowering
-  projection,   ///< one result of a node with several
-};
+using ops::op_kind;
 
 /// A native run of one node: typed operands with any strides, results contiguous unless strided by the user.
 struct native_operand {

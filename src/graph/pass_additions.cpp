@@ -6,6 +6,22 @@
 
 namespace tenon {
 
+graph_pass::graph_pass(std::string name, const body* b) noexcept : name_(std::move(name)), body_(b) {}
+graph_pass::graph_pass(const graph_pass& o) : name_(o.name_), body_(o.body_) {
+  std::atomic_ref(body_->references).fetch_add(1, std::memory_order_relaxed);
+}
+graph_pass& graph_pass::operator=(graph_pass o) noexcept {
+  name_.swap(o.name_);
+  std::swap(body_, o.body_);
+  return *this;
+}
+graph_pass::~graph_pass() {
+  if (std::atomic_ref(body_->references).fetch_sub(1, std::memory_order_acq_rel) == 1) delete body_;
+}
+
+pass_place after(std::string_view pass) { return {std::string(pass), true}; }
+pass_place before(std::string_view pass) { return {std::string(pass), false}; }
+
 pass_additions::pass_additions() noexcept = default;
 pass_additions::pass_additions(const pass_additions& o) noexcept : content_(o.content_) {
   if (content_) content_->references.fetch_add(1, std::memory_order_relaxed);

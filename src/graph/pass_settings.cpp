@@ -46,14 +46,15 @@ std::span<const known_option> known_options() { return options; }
 pass_settings::pass_settings(const pass_options& given) {
   static_assert(std::size(options) == std::tuple_size_v<decltype(values_)>);
   for (const known_option& o : options) values_[static_cast<std::size_t>(o.id)] = o.fallback;
-  for (const auto& [key, text] : given.v) {
+  const std::string* text = given.values.begin();
+  for (const std::string& key : given.keys) {
     const auto o = std::ranges::find(options, key, &known_option::key);
     if (o == std::end(options)) {
       std::vector<std::string_view> keys;
       for (const known_option& k : options) keys.push_back(k.key);
       throw argument_error(fmt::format("options: there is no '{}'; known: {}", key, fmt::join(keys, ", ")));
     }
-    values_[static_cast<std::size_t>(o->id)] = read(*o, text);
+    values_[static_cast<std::size_t>(o->id)] = read(*o, *text++);
   }
 }
 

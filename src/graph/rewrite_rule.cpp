@@ -193,8 +193,8 @@ struct graph_pass::rules final : graph_pass::body {
 };
 
 graph_pass::graph_pass(std::string name, rewrite_rule r)
-    : name_(std::move(name)), body_(std::make_shared<rules>(std::vector{std::move(r)})) {}
+    : graph_pass(std::move(name), new rules(std::vector{std::move(r)})) {}
 graph_pass::graph_pass(std::string name, std::initializer_list<rewrite_rule> l)
-    : name_(std::move(name)), body_(std::make_shared<rules>(std::vector(l))) {}
+    : graph_pass(std::move(name), new rules(std::vector(l))) {}
 
 }  // namespace tenon

@@ -4,15 +4,65 @@
 #include <vector>
 
 #include "ops/define.hpp"
+#include "ops/expansion.hpp"
 #include "ops/packed.hpp"
 #include "tenon/ops/ops.hpp"
 #include "tenon/ops/order.hpp"
+
+namespace tenon::ops {
+
+template <>
+struct meaning<suppress_overlaps_op> : suppress_overlaps_op {
+  template <class P>
+  static void program(P& p, const attrs& at) {
+    using I = typename P::indices;
+    using X = typename P::index;
+    using V = typename P::value;
+    const int last = p.rank(1) - 1;
+    I lead;
+    for (int d = 0; d < last; ++d) lead.push_back(p.extent(1, d));
+    p.outer(lead, [&](const I& o) {
+      const auto place = [&](const X& i) {
+        I x = o;
+        x.push_back(i);
+        return x;
+      };
+      const auto corner = [&](const X& i, int k) {
+        I x = place(i);
+        x.push_back(p.to_index(k));
+        return p.load(0, x);
+      };
+      const X zero = p.to_index(0), one = p.to_index(1);
+      const V none = p.constant(0);
+      const auto area = [&](const V& y0, const V& x0, const V& y1, const V& x1) {
+        return max(y1 - y0, none) * max(x1 - x0, none);
+      };
+      p.loop(zero, p.extent(1, last), [&](const X& i) {
+        auto kept = p.local_index(p.select(p.load(1, place(i)) > p.constant(at.score), one, zero));
+        p.branch(kept.get() > zero, [&] {
+          p.loop(zero, i, [&](const X& j) {
+            const typename P::mask still = kept.get() > zero;
+            p.branch(still & (p.load_result_index(0, place(j)) > zero), [&] {
+              const V shared = area(max(corner(i, 0), corner(j, 0)), max(corner(i, 1), corner(j, 1)),
+                                    min(corner(i, 2), corner(j, 2)), min(corner(i, 3), corner(j, 3)));
+              const V both = area(corner(i, 0), corner(i, 1), corner(i, 2), corner(i, 3)) +
+                             area(corner(j, 0), corner(j, 1), corner(j, 2), corner(j, 3)) - shared;
+              p.branch((shared > none) & (shared > both * p.constant(at.overlap)), [&] { kept.set(zero); });
+            });
+          });
+        });
+        p.store(0, place(i), kept.get());
+      });
+    });
+  }
+};
+
+}  // namespace tenon::ops
 
 TENON_DEFINE(suppress_overlaps_op)
 
 namespace tenon::ops {
 namespace {
-
 using ir::any_tensor;
 
 any_tensor column(const any_tensor& boxes, int k) {
@@ -36,8 +86,6 @@ cut_axis elements_along(const any_tensor& first, const any_tensor& last, int siz
   a.high = minimum(any_tensor(a.low + 1), extent - 1);
   return a;
 }
-
-}  // namespace
 
 detail::node_ref expand_crop(const crop_attrs& at, const detail::node_ref& node, const detail::node_ref& boxes_node,
                              const detail::node_ref& batch_node) {
@@ -107,6 +155,24 @@ detail::node_ref expand_suppression(const suppression_attrs& at, const detail::n
                                         only_there(box)};
   return any_tensor(concat(columns, {.axis = 1})).node();
 }
+
+}  // namespace
+
+template <>
+struct meaning<crop_and_resize_op> : crop_and_resize_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& boxes, const X& batch) {
+    return X(expand_crop(at, x.node(), boxes.node(), batch.node()));
+  }
+};
+template <>
+struct meaning<non_max_suppression_op> : non_max_suppression_op {
+  template <class X>
+  static std::tuple<X, X> expand(const attrs& at, const X& boxes, const X& scores) {
+    return {X(expand_suppression(at, boxes.node(), scores.node(), 0)),
+            X(expand_suppression(at, boxes.node(), scores.node(), 1))};
+  }
+};
 
 }  // namespace tenon::ops
 

@@ -192,10 +192,9 @@ std::vector<node_ref> expand_scan(const void* attrs, std::span<const node_ref> o
   given.insert(given.end(), operands.begin(), operands.begin() + a.states);
   for (std::size_t i = states; i < body.outputs.size(); ++i) {
     const value_type& t = body.outputs[i]->type;
-    extents all;
-    all.v = {steps};
-    all.v.insert(all.v.end(), t.shape.begin(), t.shape.end());
-    given.push_back(broadcast_to(any_tensor(make_scalar(t.element, 0, where)), all, where).node());
+    dims all{steps};
+    for (extent_t e : t.shape) all.push_back(e);
+    given.push_back(broadcast_to(any_tensor(make_scalar(t.element, 0, where)), extents(all), where).node());
   }
   const std::size_t results = given.size();
   if (steps == 0) return {given.begin() + 1, given.end()};

@@ -5,6 +5,42 @@
 
 #include "ops/define.hpp"
 
+namespace tenon::ops {
+
+template <int Spatial>
+struct meaning<conv_op<Spatial>> : conv_op<Spatial> {
+  using typename conv_op<Spatial>::attrs;
+  /// Narrow groups do not fill vectors of channels; those of one channel are vectors of groups.
+  static constexpr bool prefers_channels_last(const attrs& at, shapes s) {
+    constexpr extent_t least = 16;
+    return at.groups == 1 || s[1][0] == at.groups || s[1][0] >= least * at.groups;
+  }
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    I extents{c.extent(1, 1)};
+    for (int d = 0; d < Spatial; ++d) extents.push_back(c.extent(1, d + 2));
+    const bool padded = has_padding(at.padding);
+    return c.reduce(C::reducer::sum, extents, [&](const I& r) {
+      I x{i[0], r[0]}, w{i[1], r[0]};
+      if (at.groups > 1) x[1] = i[1] / (c.exact_extent(1, 0) / c.to_index(at.groups)) * c.exact_extent(1, 1) + r[0];
+      auto inside = c.to_index(0) == c.to_index(0);
+      for (int d = 0; d < Spatial; ++d) {
+        auto p = i[d + 2] * c.to_index(entry(at.stride, d, 1)) + r[d + 1] * c.to_index(entry(at.dilation, d, 1));
+        if (padded) {
+          p = p - c.to_index(padding_before(at.padding, d));
+          inside = inside & (p >= c.to_index(0)) & (p < c.extent(0, d + 2));
+        }
+        x.push_back(p);
+        w.push_back(r[d + 1]);
+      }
+      const auto v = padded ? c.load_wide_if(inside, 0, x) : c.load_wide(0, x);
+      return v * c.load_wide(1, w);
+    });
+  }
+};
+
+}  // namespace tenon::ops
+
 namespace tenon::ir::native {
 namespace {
 

@@ -6,6 +6,38 @@
 #include "tenon/ops/conv.hpp"
 #include "tenon/ops/movement.hpp"
 
+namespace tenon::ops {
+
+template <int Spatial>
+struct meaning<conv_transpose_op<Spatial>> : conv_transpose_op<Spatial> {
+  using typename conv_transpose_op<Spatial>::attrs;
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    const auto groups = c.to_index(at.groups), in_group = c.extent(1, 0) / groups, out_group = c.extent(1, 1);
+    I extents{in_group};
+    for (int d = 0; d < Spatial; ++d) extents.push_back(c.extent(1, d + 2));
+    return c.reduce(C::reducer::sum, extents, [&](const I& r) {
+      const auto zero = c.to_index(0);
+      const auto channel = at.groups == 1 ? r[0] : i[1] / out_group * in_group + r[0];
+      I x{i[0], channel}, w{channel, at.groups == 1 ? i[1] : i[1] % out_group};
+      auto inside = zero == zero;
+      for (int d = 0; d < Spatial; ++d) {
+        const auto stride = c.to_index(entry(at.stride, d, 1));
+        const auto p =
+            i[d + 2] + c.to_index(padding_before(at.padding, d)) - r[d + 1] * c.to_index(entry(at.dilation, d, 1));
+        const auto above = c.select(p < zero, zero, p);
+        inside = inside & (p >= zero) & (above % stride == zero) & (above / stride < c.extent(0, d + 2));
+        x.push_back(above / stride);
+        w.push_back(r[d + 1]);
+      }
+      const auto v = c.load_wide_if(inside, 0, x);
+      return v * c.load_wide(1, w);
+    });
+  }
+};
+
+}  // namespace tenon::ops
+
 namespace tenon::ir {
 namespace {
 

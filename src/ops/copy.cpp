@@ -106,6 +106,10 @@ void fill_block(const dims& extents, int size, const strided_block& to, const vo
   copy_block(extents, size, to, strided_block{reinterpret_cast<char*>(&one), {}});
 }
 
+void copy_from(const native_call& c, const strided_block& from) {
+  copy_block(c.out[0].shape, size_of(c.out[0].type), block_of(c.out[0]), from);
+}
+
 strided_block block_of(const native_operand& o, extent_t offset) {
   strided_block b{static_cast<char*>(o.data) + offset * size_of(o.type), {}};
   for (int d = 0; d < o.shape.rank; ++d) b.strides[d] = o.strides[d];

@@ -16,4 +16,7 @@ void fill_block(const dims& extents, int size, const strided_block& to, const vo
 /// An operand as it lies in memory, from element `offset` on.
 strided_block block_of(const native_operand&, extent_t offset = 0);
 
+/// The first result, element by element from a block.
+void copy_from(const native_call&, const strided_block& from);
+
 }  // namespace tenon::ir::native

@@ -91,31 +91,20 @@ const attrs_def& attrs_definition() {
 
 // ---- meaning on expressions
 
-constexpr op_kind kind_named(std::string_view s) {
-  constexpr std::pair<std::string_view, op_kind> kinds[] = {
-      {"leaf", op_kind::leaf},         {"map", op_kind::map},
-      {"movement", op_kind::movement}, {"reduction", op_kind::reduction},
-      {"program", op_kind::program},   {"contraction", op_kind::contraction},
-      {"library", op_kind::library},   {"projection", op_kind::projection}};
-  for (const auto& [name, kind] : kinds)
-    if (name == s) return kind;
-  throw "no such kind of operator";
-}
-
-/// Op::scalar with attributes where it takes them.
+/// The scalar function with attributes where it takes them.
 template <class Op, class... V>
 auto call_scalar(const typename Op::attrs& at, const V&... v) {
-  if constexpr (requires { Op::scalar(at, v...); })
-    return Op::scalar(at, v...);
+  if constexpr (requires { ops::meaning<Op>::scalar(at, v...); })
+    return ops::meaning<Op>::scalar(at, v...);
   else
-    return Op::scalar(v...);
+    return ops::meaning<Op>::scalar(v...);
 }
 template <class Op, std::size_t... K>
 sym scalar_symbol(const typename Op::attrs& at, const sym* v, std::index_sequence<K...>) {
   return call_scalar<Op>(at, v[K]...);
 }
 template <class Op>
-inline constexpr bool has_scalar = Op::kind_of == std::string_view("map");
+inline constexpr bool has_scalar = Op::kind_of == op_kind::map;
 
 template <class Op>
 expr_ref scalar_expression(expr_arena& arena, const void* attrs, std::span<const expr_ref> operands) {
@@ -151,7 +140,7 @@ expr_ref compute_expression(lower_context& c, const void* attrs, std::span<const
     for (int k = 0; k < Op::operands; ++k) v[k] = c.load(k, broadcast_indices(c, k, i));
     return scalar_symbol<Op>(at, v, std::make_index_sequence<static_cast<std::size_t>(Op::operands)>{}).e;
   } else {
-    return Op::compute(c, at, i).e;
+    return ops::meaning<Op>::compute(c, at, i).e;
   }
 }
 
@@ -173,7 +162,7 @@ std::vector<node_ref> expand_with(const typename Op::attrs& at, std::span<const 
   if constexpr (N >= static_cast<std::size_t>(Op::operands)) {
     if (operands.size() == N)
       [&]<std::size_t... K>(std::index_sequence<K...>) {
-        collect(r, Op::expand(at, any_tensor(operands[K])...));
+        collect(r, ops::meaning<Op>::expand(at, any_tensor(operands[K])...));
       }(std::make_index_sequence<N>{});
   }
   if constexpr (N > 0) {
@@ -204,9 +193,10 @@ struct legal_form;
 template <class Op>
 constexpr op_def make_definition() {
   using A = typename Op::attrs;
+  using M = ops::meaning<Op>;
   op_def d;
   d.name = Op::name;
-  d.kind = Op::operands == 0 ? op_kind::leaf : kind_named(Op::kind_of);
+  d.kind = Op::operands == 0 ? op_kind::leaf : Op::kind_of;
   d.min_operands = Op::operands;
   d.max_operands = Op::max_operands;
   d.results = Op::results;
@@ -214,22 +204,22 @@ constexpr op_def make_definition() {
   d.shape = [](const void* at, detail::shapes s) { return Op::shape(*static_cast<const A*>(at), s); };
   d.types = [](const void* at, detail::dtypes t) { return Op::types(*static_cast<const A*>(at), t); };
   if constexpr (has_scalar<Op>) d.scalar = scalar_expression<Op>;
-  if constexpr (requires { Op::is_view; }) d.view = Op::is_view;
-  if constexpr (requires { Op::prefers_channels_last; })
-    d.channels_last = [](const node& n) { return asked<Op>(Op::prefers_channels_last, n); };
+  if constexpr (requires { M::is_view; }) d.view = M::is_view;
+  if constexpr (requires { M::prefers_channels_last; })
+    d.channels_last = [](const node& n) { return asked<Op>(M::prefers_channels_last, n); };
   if constexpr (requires(const A& at) { Op::source(at, 0, 0); })
     d.source = [](const void* at, int rank, int axis) { return Op::source(*static_cast<const A*>(at), rank, axis); };
-  if constexpr (requires { Op::is_ready(A{}, detail::shapes{}); })
-    d.is_ready = [](const node& n) { return asked<Op>(Op::is_ready, n); };
+  if constexpr (requires { M::is_ready(A{}, detail::shapes{}); })
+    d.is_ready = [](const node& n) { return asked<Op>(M::is_ready, n); };
   if constexpr (requires { legal_form<Op>::of; }) d.legalize = legal_form<Op>::of;
-  if constexpr (requires { &Op::template program<lower_program>; }) {
-    d.program = [](lower_program& p, const void* at) { Op::program(p, *static_cast<const A*>(at)); };
-  } else if constexpr (Op::kind_of == std::string_view("library")) {
+  if constexpr (requires { &M::template program<lower_program>; }) {
+    d.program = [](lower_program& p, const void* at) { M::program(p, *static_cast<const A*>(at)); };
+  } else if constexpr (Op::kind_of == op_kind::library) {
     d.expand = expand_nodes<Op>;
   } else {
     d.compute = compute_expression<Op>;
   }
-  if constexpr (Op::kind_of != std::string_view("library")) d.native = native::choose<Op>;
+  if constexpr (Op::kind_of != op_kind::library) d.native = native::choose<Op>;
   return d;
 }
 

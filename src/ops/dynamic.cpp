@@ -25,6 +25,8 @@ packed_positions packed(const any_tensor& marks, extent_t n) {
   return {scatter_elements(filled(n, 0), place, counted(n), {.axis = 0}), sum(hit)};
 }
 
+namespace {
+
 detail::node_ref expand_nonzero(const detail::node_ref& node, int i) {
   const dims d = detail::shape_of(node);
   if (!d.is_static()) return {};
@@ -50,8 +52,6 @@ detail::node_ref expand_compress(const first_axis_attrs& at, const detail::node_
   const packed_positions all = packed(any_tensor(marks), m[0]);
   return (i == 1 ? all.count : any_tensor(gather(any_tensor(node), all.positions, {.axis = at.axis}))).node();
 }
-
-namespace {
 
 /// Which of the distinct elements, in ascending order, each of n is.
 any_tensor groups_of_elements(const any_tensor& flat, extent_t n) {
@@ -80,8 +80,6 @@ any_tensor groups_of_rows(const any_tensor& rows) {
   const any_tensor is_first = logical_not(any(earlier, {.axes = {1}}));
   return sum(cast(logical_and(below, unsqueeze(is_first, {0})), i64), {.axes = {1}});
 }
-
-}  // namespace
 
 detail::node_ref expand_unique(const unique_attrs& at, const detail::node_ref& node, int i) {
   const dims d = detail::shape_of(node);
@@ -113,6 +111,38 @@ detail::node_ref expand_unique(const unique_attrs& at, const detail::node_ref& n
   first = minimum(first, n - 1);
   return (i == 0 ? any_tensor(gather(x, first, {.axis = axis})) : i == 1 ? first : i == 2 ? group : counts).node();
 }
+
+}  // namespace
+
+template <>
+struct meaning<narrow_op> : narrow_op {
+  template <class X>
+  static X expand(const attrs&, const X&, const X&) {
+    return X();  // never: it waits for its count
+  }
+};
+template <>
+struct meaning<nonzero_op> : nonzero_op {
+  template <class X>
+  static std::tuple<X, X> expand(const attrs&, const X& x) {
+    return {X(expand_nonzero(x.node(), 0)), X(expand_nonzero(x.node(), 1))};
+  }
+};
+template <>
+struct meaning<compress_op> : compress_op {
+  template <class X>
+  static std::tuple<X, X> expand(const attrs& at, const X& x, const X& marks) {
+    return {X(expand_compress(at, x.node(), marks.node(), 0)), X(expand_compress(at, x.node(), marks.node(), 1))};
+  }
+};
+template <>
+struct meaning<unique_op> : unique_op {
+  template <class X>
+  static std::tuple<X, X, X, X> expand(const attrs& at, const X& x) {
+    return {X(expand_unique(at, x.node(), 0)), X(expand_unique(at, x.node(), 1)), X(expand_unique(at, x.node(), 2)),
+            X(expand_unique(at, x.node(), 3))};
+  }
+};
 
 }  // namespace tenon::ops
 

@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "ops/define.hpp"
+#include "ops/expansion.hpp"
 #include "ops/leaf.hpp"
 #include "tenon/ops/ops.hpp"
 
 namespace tenon::ops {
 namespace {
-
 using ir::any_tensor;
 
 any_tensor constant_of(dtype d, const dims& s, const std::vector<double>& v) {
@@ -109,8 +109,6 @@ dims along(int axis, int rank, extent_t n) {
   return d;
 }
 
-}  // namespace
-
 detail::node_ref expand_resize(const resize_attrs& at, const detail::node_ref& node) {
   const any_tensor x(node);
   const dims from = detail::shape_of(node);
@@ -142,8 +140,6 @@ detail::node_ref expand_resize(const resize_attrs& at, const detail::node_ref& n
 }
 
 // ---- grid_sample
-
-namespace {
 
 /// An axis of the image that is read at coordinates.
 struct sampled_axis {
@@ -192,8 +188,6 @@ axis_taps taps_at(resize_mode mode, const any_tensor& x) {
   return {{first - 1.0, first, first + 1.0, first + 2.0}, {outer(r + 1.0), inner(r), inner(1.0 - r), outer(2.0 - r)}};
 }
 
-}  // namespace
-
 detail::node_ref expand_grid_sample(const grid_sample_attrs& at, const detail::node_ref& node,
                                     const detail::node_ref& grid_node) {
   const dims d = detail::shape_of(node), g = detail::shape_of(grid_node);
@@ -227,8 +221,6 @@ detail::node_ref expand_grid_sample(const grid_sample_attrs& at, const detail::n
 
 // ---- roi_align
 
-namespace {
-
 /// The taps of samples along one axis, [r, outputs * samples]: two elements and their weights, 0 outside of the image.
 struct region_axis {
   any_tensor low, high, weight_low, weight_high;
@@ -250,8 +242,6 @@ region_axis samples_along(const any_tensor& start, const any_tensor& end, int ou
   const any_tensor low = floor(within), high = minimum(low + 1.0, last), r = within - low;
   return {cast(low, i64), cast(high, i64), select(inside, 1.0 - r, 0), select(inside, r, 0)};
 }
-
-}  // namespace
 
 detail::node_ref expand_roi_align(const roi_align_attrs& at, const detail::node_ref& node,
                                   const detail::node_ref& regions_node, const detail::node_ref& batch_node) {
@@ -319,6 +309,51 @@ detail::node_ref expand_lrn(const lrn_attrs& at, const detail::node_ref& node) {
   const any_tensor y = x / pow(squares * (at.alpha / at.size) + at.bias, at.beta);
   return any_tensor(narrowed(y, any_tensor(node))).node();
 }
+
+}  // namespace
+
+template <>
+struct meaning<resize_op> : resize_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x) {
+    return X(expand_resize(at, x.node()));
+  }
+};
+template <>
+struct meaning<grid_sample_op> : grid_sample_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& grid) {
+    return X(expand_grid_sample(at, x.node(), grid.node()));
+  }
+};
+template <>
+struct meaning<roi_align_op> : roi_align_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& regions, const X& batch) {
+    return X(expand_roi_align(at, x.node(), regions.node(), batch.node()));
+  }
+};
+template <>
+struct meaning<depth_to_space_op> : depth_to_space_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x) {
+    return X(expand_depth_to_space(at, x.node()));
+  }
+};
+template <>
+struct meaning<space_to_depth_op> : space_to_depth_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x) {
+    return X(expand_space_to_depth(at, x.node()));
+  }
+};
+template <>
+struct meaning<lrn_op> : lrn_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x) {
+    return X(expand_lrn(at, x.node()));
+  }
+};
 
 }  // namespace tenon::ops
 

@@ -3,9 +3,11 @@
 #include <string>
 
 #include "ops/define.hpp"
+#include "ops/expansion.hpp"
 #include "tenon/ops/ops.hpp"
 
 namespace tenon::ops {
+namespace {
 
 using ir::any_tensor;
 
@@ -52,6 +54,48 @@ detail::node_ref expand_rotary_embedding(const rotary_attrs& at, const detail::n
   if (width < depth) turned = concat(turned, part(width, slice_end, 1), {.axis = -1});
   return narrowed(turned, x).node();
 }
+
+}  // namespace
+
+template <>
+struct meaning<bias_add_op> : bias_add_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& bias) {
+    return X(expand_bias_add(at, x.node(), bias.node()));
+  }
+};
+template <>
+struct meaning<dense_op> : dense_op {
+  template <class X, class... Bias>
+  static X expand(const attrs&, const X& x, const X& w, const Bias&... bias) {
+    X y = tenon::matmul(x, w);
+    ((y = y + bias), ...);
+    return y;
+  }
+};
+template <>
+struct meaning<outer_op> : outer_op {
+  template <class X>
+  static X expand(const attrs&, const X& a, const X& b) {
+    return X(expand_outer(a.node(), b.node()));
+  }
+};
+template <>
+struct meaning<bilinear_op> : bilinear_op {
+  template <class X, class... Bias>
+  static X expand(const attrs&, const X& x, const X& y, const X& w, const Bias&... bias) {
+    X r(expand_bilinear(x.node(), y.node(), w.node()));
+    ((r = r + bias), ...);
+    return r;
+  }
+};
+template <>
+struct meaning<rotary_embedding_op> : rotary_embedding_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& cosine, const X& sine) {
+    return X(expand_rotary_embedding(at, x.node(), cosine.node(), sine.node()));
+  }
+};
 
 }  // namespace tenon::ops
 

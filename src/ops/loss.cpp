@@ -1,11 +1,11 @@
 #include "tenon/ops/loss.hpp"
 
 #include "ops/define.hpp"
+#include "ops/expansion.hpp"
 #include "tenon/ops/ops.hpp"
 
 namespace tenon::ops {
 namespace {
-
 using ir::any_tensor;
 
 any_tensor reduced(loss_reduction how, const any_tensor& loss) {
@@ -13,8 +13,6 @@ any_tensor reduced(loss_reduction how, const any_tensor& loss) {
          : how == loss_reduction::sum ? any_tensor(sum(loss))
                                       : any_tensor(mean(loss));
 }
-
-}  // namespace
 
 detail::node_ref expand_nll_loss(const class_loss_attrs& at, const detail::node_ref& node,
                                  const detail::node_ref& target_node, const detail::node_ref& weight_node) {
@@ -56,6 +54,46 @@ detail::node_ref expand_kl_div(const kl_div_attrs& at, const detail::node_ref& n
       at.log_target ? any_tensor(exp(y) * (y - wide)) : any_tensor(select(equal(y, 0), 0, y * (log(y) - wide)));
   return any_tensor(narrowed(reduced(at.reduction, loss), x)).node();
 }
+
+}  // namespace
+
+template <>
+struct meaning<nll_loss_op> : nll_loss_op {
+  template <class X, class... Weight>
+  static X expand(const attrs& at, const X& x, const X& target, const Weight&... weight) {
+    const detail::node_ref w[] = {weight.node()..., {}};
+    return X(expand_nll_loss(at, x.node(), target.node(), w[0]));
+  }
+};
+template <>
+struct meaning<cross_entropy_op> : cross_entropy_op {
+  template <class X, class... Weight>
+  static X expand(const attrs& at, const X& x, const X& target, const Weight&... weight) {
+    const detail::node_ref w[] = {weight.node()..., {}};
+    return X(expand_cross_entropy(at, x.node(), target.node(), w[0]));
+  }
+};
+template <>
+struct meaning<mse_loss_op> : mse_loss_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& y) {
+    return X(expand_mse_loss(at, x.node(), y.node()));
+  }
+};
+template <>
+struct meaning<huber_loss_op> : huber_loss_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& y) {
+    return X(expand_huber_loss(at, x.node(), y.node()));
+  }
+};
+template <>
+struct meaning<kl_div_op> : kl_div_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& y) {
+    return X(expand_kl_div(at, x.node(), y.node()));
+  }
+};
 
 }  // namespace tenon::ops
 

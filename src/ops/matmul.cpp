@@ -6,6 +6,74 @@
 
 #include "ops/define.hpp"
 
+namespace tenon::ops {
+namespace {
+
+/// The operand's index for result index `i`: 0 where its extent is 1 and the result's may be another.
+template <class C, class X>
+X broadcast_index(C& c, const X& extent, const X& out_extent, const X& i) {
+  if (c.same(extent, out_extent)) return i;
+  if (c.same(extent, c.to_index(1))) return c.to_index(0);
+  return c.select(extent == c.to_index(1), c.to_index(0), i);
+}
+
+}  // namespace
+
+template <>
+struct meaning<matmul_op> : matmul_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs&, const I& i) {
+    const int ra = c.rank(0), rb = c.rank(1), lead = c.out_rank() - (ra > 1) - (rb > 1);
+    I a, b;
+    for (int d = 0; d < lead; ++d) {
+      if (const int at = d - (lead - (ra - 2)); ra > 2 && at >= 0)
+        a.push_back(broadcast_index(c, c.extent(0, at), c.out_extent(d), i[d]));
+      if (const int at = d - (lead - (rb - 2)); rb > 2 && at >= 0)
+        b.push_back(broadcast_index(c, c.extent(1, at), c.out_extent(d), i[d]));
+    }
+    if (ra > 1) a.push_back(i[lead]);
+    return c.reduce(C::reducer::sum, I{c.extent(0, ra - 1)}, [&](const I& k) {
+      I x = a, y = b;
+      x.push_back(k[0]);
+      y.push_back(k[0]);
+      if (rb > 1) y.push_back(i[lead + (ra > 1)]);
+      const auto left = c.load_wide(0, x);  // in this order with every compiler: operands are named by their first use
+      return left * c.load_wide(1, y);
+    });
+  }
+};
+template <>
+struct meaning<einsum_op> : einsum_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    outcome o;
+    const einsum_terms t(o, at);
+    I extents;
+    for (int r = 0; r < t.reduced.rank; ++r) {
+      for (int k = 0; k < t.operands; ++k)
+        if (const int d = t.in[k].find(t.reduced.letters[r]); d >= 0) {
+          extents.push_back(c.extent(k, d));
+          break;
+        }
+    }
+    return c.reduce(C::reducer::sum, extents, [&](const I& r) {
+      auto indices = [&](int k) {
+        I x;
+        for (int d = 0; d < t.in[k].rank; ++d) {
+          const int in_out = t.out.find(t.in[k].letters[d]);
+          x.push_back(in_out >= 0 ? i[in_out] : r[t.reduced.find(t.in[k].letters[d])]);
+        }
+        return x;
+      };
+      auto product = c.load_wide(0, indices(0));
+      for (int k = 1; k < t.operands; ++k) product = product * c.load_wide(k, indices(k));
+      return product;
+    });
+  }
+};
+
+}  // namespace tenon::ops
+
 namespace tenon {
 std::string_view einsum_attrs::view() const {
   return {spec, static_cast<std::size_t>(size < capacity ? size : capacity)};

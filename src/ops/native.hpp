@@ -10,8 +10,8 @@
 #include "core/with_dtype.hpp"
 #include "graph/op_def.hpp"
 #include "loop/symbol.hpp"
+#include "ops/meaning.hpp"
 #include "ops/number.hpp"
-#include "tenon/ops/op.hpp"
 
 namespace tenon::ir::native {
 
@@ -21,6 +21,10 @@ using detail::type_c;
 template <class R, class F>
 R with_dtype(dtype d, R otherwise, F f) {
   return d == any_dtype ? otherwise : detail::with_dtype(d, f);
+}
+template <class Op>
+const typename Op::attrs& attrs_of(const native_call& c) {
+  return *static_cast<const typename Op::attrs*>(c.attrs);
 }
 /// The unsigned integer of the same size: movement looks at sizes alone.
 constexpr dtype bits_type(dtype d) {
@@ -70,10 +74,10 @@ void run_map(const native_call&, row_fn);
 
 template <class Op, class... V>
 inline auto scalar_of(const typename Op::attrs& at, V... v) {
-  if constexpr (requires { Op::scalar(at, v...); })
-    return Op::scalar(at, v...);
+  if constexpr (requires { ops::meaning<Op>::scalar(at, v...); })
+    return ops::meaning<Op>::scalar(at, v...);
   else
-    return Op::scalar(v...);
+    return ops::meaning<Op>::scalar(v...);
 }
 template <class S>
 inline auto load_num(const S* p) {
@@ -294,7 +298,7 @@ void compute_all(const native_call& call) {
   for (extent_t e : out.shape) extents.push_back(e);
   auto* data = static_cast<stored_t<O>*>(out.data);
   for_each_index(extents, [&](const index_list<extent_t>& i) {
-    data[offset_of(out, i)] = to_stored<stored_t<O>>(plain(Op::compute(c, at, i)));
+    data[offset_of(out, i)] = to_stored<stored_t<O>>(plain(ops::meaning<Op>::compute(c, at, i)));
   });
 }
 
@@ -358,7 +362,7 @@ class program : public context<D, O> {
 template <class Op, dtype D, dtype O>
 void run_program(const native_call& call) {
   program<D, O> p(call);
-  Op::program(p, *static_cast<const typename Op::attrs*>(call.attrs));
+  ops::meaning<Op>::program(p, *static_cast<const typename Op::attrs*>(call.attrs));
 }
 
 // ---- the function of an operator
@@ -367,6 +371,11 @@ void run_program(const native_call& call) {
 /// that its rule takes.
 template <class Op>
 struct override_of;
+/// One function for all types.
+template <native_fn Run>
+struct function_override {
+  static native_fn choose(const auto&, detail::dtypes) { return Run; }
+};
 template <class Op>
 concept overridden = requires(const typename Op::attrs& at, detail::dtypes t) { override_of<Op>::choose(at, t); };
 
@@ -375,9 +384,9 @@ native_fn function_for() {
   constexpr detail::type_outcome t = types_for<Op, D>();
   if constexpr (!t.ok)
     return nullptr;
-  else if constexpr (Op::kind_of == std::string_view("map"))
+  else if constexpr (Op::kind_of == op_kind::map)
     return map_function<Op, D>(std::make_index_sequence<static_cast<std::size_t>(Op::operands)>{});
-  else if constexpr (Op::kind_of == std::string_view("program"))
+  else if constexpr (Op::kind_of == op_kind::program)
     return run_program<Op, D, t.out>;
   else
     return compute_all<Op, D, t.out>;
@@ -394,7 +403,7 @@ native_fn choose(const void* attrs, detail::dtypes t) {
   } else {
     dtype main = t.n == 0 ? types.out : t[Op::main_operand];
     // Elements that only move are their bits: four functions serve all types.
-    if constexpr (Op::kind_of == std::string_view("movement") && Op::operands > 0) {
+    if constexpr (Op::kind_of == op_kind::movement && Op::operands > 0) {
       main = bits_type(main);
       return main == u8    ? function_for<Op, u8>()
              : main == u16 ? function_for<Op, u16>()

@@ -5,6 +5,78 @@
 #include <algorithm>
 
 #include "ops/define.hpp"
+#include "ops/expansion.hpp"
+#include "ops/window.hpp"
+
+namespace tenon::ops {
+namespace {
+
+/// The taps combined; what is outside counts as `otherwise`.
+template <class C, class I, class V>
+auto over(C& c, typename C::reducer how, const pool_attrs& at, const I& i, const V& otherwise) {
+  return c.reduce(how, window_extents(c, at), [&](const I& r) {
+    typename C::mask inside = c.to_index(0) == c.to_index(0);
+    const I x = tap(c, at, i, r, inside);
+    return cut(at) ? c.load_if(inside, 0, x, otherwise) : c.load(0, x);
+  });
+}
+
+}  // namespace
+
+template <>
+struct meaning<max_pool_op> : max_pool_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    return over(c, C::reducer::max, at, i, c.lowest());
+  }
+};
+template <>
+struct meaning<sum_pool_op> : sum_pool_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    return over(c, C::reducer::sum, at, i, c.constant(0));
+  }
+};
+template <>
+struct meaning<avg_pool_op> : avg_pool_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    const auto sum = over(c, C::reducer::sum, at, i, c.constant(0));
+    extent_t all = 1;
+    for (int w : at.window) all = detail::bounded_product(all, w);
+    if (!cut(at) || (at.count_include_pad && !at.ceil_mode)) return sum / c.constant(all);
+    // Taps inside the operand, or inside the operand with its padding.
+    const auto count = c.reduce(C::reducer::sum, window_extents(c, at), [&](const I& r) {
+      typename C::mask inside = c.to_index(0) == c.to_index(0);
+      const I x = tap(c, at, i, r, inside);
+      if (at.count_include_pad) {
+        inside = c.to_index(0) == c.to_index(0);
+        for (int k = 0; k < at.window.size; ++k) {
+          const int d = c.rank(0) - at.window.size + k;
+          inside = inside & (x[d] < c.extent(0, d) + c.to_index(padding_after(at.padding, at.window.size, k)));
+        }
+      }
+      return c.select(inside, c.constant(1), c.constant(0));
+    });
+    return sum / count;
+  }
+};
+template <>
+struct meaning<global_max_pool_op> : global_max_pool_op {
+  template <class X>
+  static X expand(const no_attrs&, const X& x) {
+    return tenon::max(x, kept_axes(2, detail::shape_of(x.node()).rank));
+  }
+};
+template <>
+struct meaning<global_avg_pool_op> : global_avg_pool_op {
+  template <class X>
+  static X expand(const no_attrs&, const X& x) {
+    return tenon::mean(x, kept_axes(2, detail::shape_of(x.node()).rank));
+  }
+};
+
+}  // namespace tenon::ops
 
 namespace tenon::ir::native {
 namespace {

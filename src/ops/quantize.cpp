@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "ops/define.hpp"
+#include "ops/expansion.hpp"
 #include "ops/leaf.hpp"
 #include "tenon/ops/ops.hpp"
 
 namespace tenon::ops {
 namespace {
-
 using ir::any_tensor;
 
 const dims& shape_of(const any_tensor& t) { return detail::shape_of(t.node()); }
@@ -56,8 +56,6 @@ any_tensor quantized(const any_tensor& x, const any_tensor& scale, const any_ten
   const any_tensor y = round(x / scale) + cast(zero, detail::type_of(x.node()));
   return cast(y, detail::type_of(zero.node()));  // to integers: saturated
 }
-
-}  // namespace
 
 detail::node_ref expand_quantize(const quantize_attrs& at, const detail::node_ref& x, const detail::node_ref& scale,
                                  const detail::node_ref& zero) {
@@ -116,8 +114,6 @@ detail::node_ref expand_conv_integer(const conv_attrs& at, const detail::node_re
   }
 }
 
-namespace {
-
 /// Sums in units of both scales as the result's integers; the second scale may lie along an axis.
 detail::node_ref requantized(const any_tensor& sums, const detail::node_ref* in, int axis) {
   const int rank = shape_of(sums).rank;
@@ -125,8 +121,6 @@ detail::node_ref requantized(const any_tensor& sums, const detail::node_ref* in,
   return quantized(cast(sums, f32) * scale, along(any_tensor(in[6]), axis, rank), along(any_tensor(in[7]), axis, rank))
       .node();
 }
-
-}  // namespace
 
 detail::node_ref expand_qlinear_matmul(const detail::node_ref* in) {
   const any_tensor sums(expand_matmul_integer(in[0], in[3], in[2], in[5]));
@@ -137,6 +131,64 @@ detail::node_ref expand_qlinear_conv(const conv_attrs& at, const detail::node_re
   if (n > 8) sums = sums + per_channel(any_tensor(in[8]), shape_of(sums).rank);
   return requantized(sums, in, 1);
 }
+
+}  // namespace
+
+template <>
+struct meaning<quantize_linear_op> : quantize_linear_op {
+  template <class X>
+  static X expand(const attrs& at, const X& x, const X& scale, const X& zero) {
+    return X(expand_quantize(at, x.node(), scale.node(), zero.node()));
+  }
+};
+template <>
+struct meaning<dequantize_linear_op> : dequantize_linear_op {
+  template <class X, class... Zero>
+  static X expand(const attrs& at, const X& q, const X& scale, const Zero&... zero) {
+    const detail::node_ref z[] = {zero.node()..., {}};
+    return X(expand_dequantize(at, q.node(), scale.node(), z[0]));
+  }
+};
+template <>
+struct meaning<dynamic_quantize_linear_op> : dynamic_quantize_linear_op {
+  template <class X>
+  static std::tuple<X, X, X> expand(const attrs&, const X& x) {
+    return {X(expand_dynamic_quantize(x.node(), 0)), X(expand_dynamic_quantize(x.node(), 1)),
+            X(expand_dynamic_quantize(x.node(), 2))};
+  }
+};
+template <>
+struct meaning<matmul_integer_op> : matmul_integer_op {
+  template <class X, class... Zero>
+  static X expand(const attrs&, const X& a, const X& b, const Zero&... zero) {
+    const detail::node_ref z[] = {zero.node()..., {}, {}};
+    return X(expand_matmul_integer(a.node(), b.node(), z[0], z[1]));
+  }
+};
+template <>
+struct meaning<conv_integer_op> : conv_integer_op {
+  template <class X, class... Zero>
+  static X expand(const attrs& at, const X& x, const X& w, const Zero&... zero) {
+    const detail::node_ref z[] = {zero.node()..., {}, {}};
+    return X(expand_conv_integer(at, x.node(), w.node(), z[0], z[1]));
+  }
+};
+template <>
+struct meaning<qlinear_matmul_op> : qlinear_matmul_op {
+  template <class X, class... More>
+  static X expand(const attrs&, const X& a, const More&... more) {
+    const detail::node_ref in[] = {a.node(), more.node()...};
+    return X(expand_qlinear_matmul(in));
+  }
+};
+template <>
+struct meaning<qlinear_conv_op> : qlinear_conv_op {
+  template <class X, class... More>
+  static X expand(const attrs& at, const X& x, const More&... more) {
+    const detail::node_ref in[] = {x.node(), more.node()...};
+    return X(expand_qlinear_conv(at, in, static_cast<int>(std::size(in))));
+  }
+};
 
 }  // namespace tenon::ops
 

@@ -6,11 +6,38 @@
 #include "ops/leaf.hpp"
 #include "tenon/ops/ops.hpp"
 
+namespace tenon::ops {
+
+template <>
+struct meaning<random_bits_op> : random_bits_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs&, const I& i) {
+    auto position = c.to_index(0);
+    for (int d = 0; d < c.out_rank(); ++d) position = position * c.out_extent(d) + i[d];
+    const auto number = [&](std::int64_t v) { return c.constant(v); };
+    const auto low = [&](auto v) { return v & number(0xffffffff); };
+    const auto high = [&](auto v) { return shift_right(v, number(32)); };
+    const auto counter = c.to_value(position), seed = c.load(0, I{});
+    auto c0 = low(counter), c1 = high(counter), c2 = number(0), c3 = number(0), k0 = low(seed), k1 = high(seed);
+    for (int round = 0; round < 10; ++round) {
+      const auto a = c0 * number(0xD2511F53), b = c2 * number(0xCD9E8D57);
+      c0 = high(b) ^ c1 ^ k0;
+      c1 = low(b);
+      c2 = high(a) ^ c3 ^ k1;
+      c3 = low(a);
+      k0 = low(k0 + number(0x9E3779B9));
+      k1 = low(k1 + number(0xBB67AE85));
+    }
+    return c0 | shift_left(c1, number(32));
+  }
+};
+
+}  // namespace tenon::ops
+
 TENON_DEFINE(random_bits_op)
 
 namespace tenon::ops {
 namespace {
-
 using ir::any_tensor;
 
 any_tensor bits_for(const dims& to, const any_tensor& seed) { return random_bits(seed, {.to = to}); }
@@ -79,8 +106,6 @@ any_tensor scaled(any_tensor x, double scale, double shift) {
   return shift == 0 ? x : any_tensor(x + shift);
 }
 
-}  // namespace
-
 detail::node_ref expand_random_uniform(const random_uniform_attrs& at, const detail::node_ref& seed) {
   const any_tensor x = scaled(unit(at.to, any_tensor(seed), at.type), at.high - at.low, at.low);
   return any_tensor(cast(x, at.type)).node();
@@ -102,6 +127,30 @@ detail::node_ref expand_bernoulli(const bernoulli_attrs& at, const detail::node_
   return any_tensor(cast(less(unit(to, any_tensor(seed), type), cast(any_tensor(p), compute_type(type))), at.type))
       .node();
 }
+
+}  // namespace
+
+template <>
+struct meaning<random_uniform_op> : random_uniform_op {
+  template <class X>
+  static X expand(const attrs& at, const X& seed) {
+    return X(expand_random_uniform(at, seed.node()));
+  }
+};
+template <>
+struct meaning<random_normal_op> : random_normal_op {
+  template <class X>
+  static X expand(const attrs& at, const X& seed) {
+    return X(expand_random_normal(at, seed.node()));
+  }
+};
+template <>
+struct meaning<bernoulli_op> : bernoulli_op {
+  template <class X>
+  static X expand(const attrs& at, const X& p, const X& seed) {
+    return X(expand_bernoulli(at, p.node(), seed.node()));
+  }
+};
 
 }  // namespace tenon::ops
 

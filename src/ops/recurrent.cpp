@@ -4,12 +4,12 @@
 #include <vector>
 
 #include "ops/define.hpp"
+#include "ops/expansion.hpp"
 #include "ops/leaf.hpp"
 #include "tenon/ops/ops.hpp"
 
 namespace tenon::ops {
 namespace {
-
 using ir::any_tensor;
 
 int gates_of(recurrent_cell c) { return c == recurrent_cell::rnn ? 1 : c == recurrent_cell::gru ? 3 : 4; }
@@ -108,55 +108,8 @@ struct layer {
 
 bool differ(extent_t a, extent_t b) { return a >= 0 && b >= 0 && a != b; }
 
-}  // namespace
-
-outcome recurrent_shape(recurrent_cell cell, const recurrent_attrs& at, shapes s) {
-  outcome o;
-  const int directions = directions_of(at), gates = gates_of(cell);
-  const bool lstm = cell == recurrent_cell::lstm;
-  const int functions = directions * functions_of(cell);
-  if (at.functions.size != 0 && at.functions.size != functions) {
-    o.refuse() << at.functions.size << " functions, " << functions << " are needed";
-    return o;
-  }
-  for (int f : at.functions)
-    if (f < 0 || f > static_cast<int>(gate_function::thresholded_relu)) {
-      o.refuse() << "no function has the number " << f;
-      return o;
-    }
-  if ((at.linear_before_reset && cell != recurrent_cell::gru) || (at.input_forget && !lstm)) {
-    o.refuse() << (at.input_forget ? "input_forget" : "linear_before_reset") << " is not of this layer";
-    return o;
-  }
-  if (s[0].rank != 3 || s[1].rank != 3 || s[2].rank != 3) {
-    o.refuse() << "ranks " << s[0].rank << ", " << s[1].rank << " and " << s[2].rank << ", not 3";
-    return o;
-  }
-  const extent_t length = s[0][at.batch_first ? 1 : 0], batch = s[0][at.batch_first ? 0 : 1], hidden = s[2][2];
-  const extent_t rows = hidden < 0 ? dyn : detail::bounded_product(hidden, gates);
-  const auto check = [&](int k, std::string_view what, const dims& want) {
-    if (!o.ok || k >= s.size()) return;
-    bool fits = s[k].rank == want.rank;
-    for (int d = 0; fits && d < want.rank; ++d) fits = !differ(s[k][d], want[d]);
-    if (!fits) o.refuse() << what << " " << s[k] << ", not " << want;
-  };
-  check(1, "weights", dims{directions, rows, s[0][2]});
-  check(2, "recurrent weights", dims{directions, rows, hidden});
-  check(3, "bias", dims{directions, rows < 0 ? dyn : 2 * rows});
-  const dims state = at.batch_first ? dims{batch, directions, hidden} : dims{directions, batch, hidden};
-  check(4, "first state", state);
-  if (lstm) {
-    check(5, "first cell", state);
-    check(6, "peepholes", dims{directions, hidden < 0 ? dyn : detail::bounded_product(hidden, 3)});
-  }
-  check(lstm ? 7 : 5, "lengths", dims{batch});
-  if (o.ok && length > max_recurrent_steps) o.refuse() << "length " << length << " > " << max_recurrent_steps;
-  if (!o.ok) return o;
-  o.out = at.batch_first ? dims{batch, length, directions, hidden} : dims{length, directions, batch, hidden};
-  for (dims& d : o.more) d = state;
-  return o;
-}
-
+/// The results' nodes; empty until the extents are known. Operands that are not there are null: x, w, r, b, the first
+/// state, lengths, and of lstm the first cell and the peepholes behind the state.
 void expand_recurrent(recurrent_cell cell, const recurrent_attrs& at, const detail::node_ref* operands, int n,
                       detail::node_ref* results) {
   for (int k = 0; k < 3; ++k)
@@ -226,6 +179,70 @@ void expand_recurrent(recurrent_cell cell, const recurrent_attrs& at, const deta
   results[0] = narrowed(at.batch_first ? any_tensor(transpose(y, {2, 0, 1, 3})) : y, given).node();
   for (int i = 0; i < states; ++i) results[1 + i] = narrowed(turned(joined(last[i], 0)), given).node();
 }
+
+}  // namespace
+
+outcome recurrent_shape(recurrent_cell cell, const recurrent_attrs& at, shapes s) {
+  outcome o;
+  const int directions = directions_of(at), gates = gates_of(cell);
+  const bool lstm = cell == recurrent_cell::lstm;
+  const int functions = directions * functions_of(cell);
+  if (at.functions.size != 0 && at.functions.size != functions) {
+    o.refuse() << at.functions.size << " functions, " << functions << " are needed";
+    return o;
+  }
+  for (int f : at.functions)
+    if (f < 0 || f > static_cast<int>(gate_function::thresholded_relu)) {
+      o.refuse() << "no function has the number " << f;
+      return o;
+    }
+  if ((at.linear_before_reset && cell != recurrent_cell::gru) || (at.input_forget && !lstm)) {
+    o.refuse() << (at.input_forget ? "input_forget" : "linear_before_reset") << " is not of this layer";
+    return o;
+  }
+  if (s[0].rank != 3 || s[1].rank != 3 || s[2].rank != 3) {
+    o.refuse() << "ranks " << s[0].rank << ", " << s[1].rank << " and " << s[2].rank << ", not 3";
+    return o;
+  }
+  const extent_t length = s[0][at.batch_first ? 1 : 0], batch = s[0][at.batch_first ? 0 : 1], hidden = s[2][2];
+  const extent_t rows = hidden < 0 ? dyn : detail::bounded_product(hidden, gates);
+  const auto check = [&](int k, std::string_view what, const dims& want) {
+    if (!o.ok || k >= s.size()) return;
+    bool fits = s[k].rank == want.rank;
+    for (int d = 0; fits && d < want.rank; ++d) fits = !differ(s[k][d], want[d]);
+    if (!fits) o.refuse() << what << " " << s[k] << ", not " << want;
+  };
+  check(1, "weights", dims{directions, rows, s[0][2]});
+  check(2, "recurrent weights", dims{directions, rows, hidden});
+  check(3, "bias", dims{directions, rows < 0 ? dyn : 2 * rows});
+  const dims state = at.batch_first ? dims{batch, directions, hidden} : dims{directions, batch, hidden};
+  check(4, "first state", state);
+  if (lstm) {
+    check(5, "first cell", state);
+    check(6, "peepholes", dims{directions, hidden < 0 ? dyn : detail::bounded_product(hidden, 3)});
+  }
+  check(lstm ? 7 : 5, "lengths", dims{batch});
+  if (o.ok && length > max_recurrent_steps) o.refuse() << "length " << length << " > " << max_recurrent_steps;
+  if (!o.ok) return o;
+  o.out = at.batch_first ? dims{batch, length, directions, hidden} : dims{length, directions, batch, hidden};
+  for (dims& d : o.more) d = state;
+  return o;
+}
+
+template <class Op>
+  requires std::derived_from<Op, recurrent_over<Op::cell>>
+struct meaning<Op> : Op {
+  template <class X, class... More>
+  static auto expand(const recurrent_attrs& at, const X& x, const X& w, const X& r, const More&... more) {
+    const detail::node_ref in[] = {x.node(), w.node(), r.node(), more.node()...};
+    detail::node_ref out[3];
+    expand_recurrent(Op::cell, at, in, static_cast<int>(std::size(in)), out);
+    if constexpr (Op::has_cell)
+      return std::tuple<X, X, X>{X(out[0]), X(out[1]), X(out[2])};
+    else
+      return std::tuple<X, X>{X(out[0]), X(out[1])};
+  }
+};
 
 }  // namespace tenon::ops
 

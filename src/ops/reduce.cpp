@@ -7,6 +7,128 @@
 
 #include "ops/define.hpp"
 
+namespace tenon::ops {
+namespace {
+
+/// The operand's indices for result indices `i` and reduced indices `r`.
+template <class I>
+I joined_indices(const axis_mask& m, int rank, bool keep, const I& i, const I& r) {
+  I x;
+  for (int d = 0, o = 0, k = 0; d < rank; ++d) {
+    if (m.on[d]) {
+      x.push_back(r[k++]);
+      o += keep;
+    } else {
+      x.push_back(i[o++]);
+    }
+  }
+  return x;
+}
+/// Extents of the reduced axes, in order.
+template <class C>
+typename C::indices reduced_extents(C& c, const reduce_attrs& at) {
+  outcome o;
+  const axis_mask m = reduced_axes(o, at.axes, c.rank(0));
+  typename C::indices e;
+  for (int d = 0; d < c.rank(0); ++d)
+    if (m.on[d]) e.push_back(c.extent(0, d));
+  return e;
+}
+/// f(operand indices) combined over the reduced axes.
+template <class C, class I, class F>
+auto over(C& c, typename C::reducer how, const reduce_attrs& at, const I& i, F f) {
+  outcome o;
+  const axis_mask m = reduced_axes(o, at.axes, c.rank(0));
+  return c.reduce(how, reduced_extents(c, at),
+                  [&](const I& r) { return f(joined_indices(m, c.rank(0), at.keep, i, r)); });
+}
+template <class C, class I>
+auto position(C& c, typename C::reducer how, const arg_attrs& at, const I& i) {
+  const int axis = at.axis < 0 ? at.axis + c.rank(0) : at.axis;
+  axis_mask m;
+  m.on[axis] = true;
+  return c.reduce_arg(how, c.extent(0, axis), [&](const typename C::index& r) {
+    return c.load(0, joined_indices(m, c.rank(0), at.keep, i, I{r}));
+  });
+}
+
+}  // namespace
+
+template <>
+struct meaning<sum_op> : sum_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    return over(c, C::reducer::sum, at, i, [&](const I& x) { return c.load(0, x); });
+  }
+};
+template <>
+struct meaning<prod_op> : prod_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    return over(c, C::reducer::prod, at, i, [&](const I& x) { return c.load(0, x); });
+  }
+};
+template <>
+struct meaning<max_op> : max_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    return over(c, C::reducer::max, at, i, [&](const I& x) { return c.load(0, x); });
+  }
+};
+template <>
+struct meaning<min_op> : min_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    return over(c, C::reducer::min, at, i, [&](const I& x) { return c.load(0, x); });
+  }
+};
+template <>
+struct meaning<mean_op> : mean_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    const auto extents = reduced_extents(c, at);
+    auto count = c.to_index(1);
+    for (int d = 0; d < extents.size; ++d) count = count * extents[d];
+    return over(c, C::reducer::sum, at, i, [&](const I& x) { return c.load_term(0, x); }) / c.to_term(count);
+  }
+};
+template <>
+struct meaning<all_op> : all_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    outcome o;
+    const axis_mask m = reduced_axes(o, at.axes, c.rank(0));
+    return c.reduce_mask(C::reducer::all, reduced_extents(c, at),
+                         [&](const I& r) { return c.load_mask(0, joined_indices(m, c.rank(0), at.keep, i, r)); });
+  }
+};
+template <>
+struct meaning<any_op> : any_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    outcome o;
+    const axis_mask m = reduced_axes(o, at.axes, c.rank(0));
+    return c.reduce_mask(C::reducer::any, reduced_extents(c, at),
+                         [&](const I& r) { return c.load_mask(0, joined_indices(m, c.rank(0), at.keep, i, r)); });
+  }
+};
+template <>
+struct meaning<argmax_op> : argmax_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    return position(c, C::reducer::argmax, at, i);
+  }
+};
+template <>
+struct meaning<argmin_op> : argmin_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    return position(c, C::reducer::argmin, at, i);
+  }
+};
+
+}  // namespace tenon::ops
+
 namespace tenon::ir::native {
 namespace {
 

@@ -4,6 +4,32 @@
 
 #include "ops/define.hpp"
 
+namespace tenon::ops {
+
+template <>
+struct meaning<select_op> : select_op {
+  template <class M, class V>
+  static V scalar(M c, V a, V b) {
+    return select(c, a, b);
+  }
+};
+template <>
+struct meaning<cast_op> : cast_op {
+  template <class V>
+  static auto scalar(const attrs& at, V x) {
+    return cast(at.to, x);
+  }
+};
+template <>
+struct meaning<bitcast_op> : bitcast_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    return c.load_bits(at.to, 0, i);
+  }
+};
+
+}  // namespace tenon::ops
+
 namespace tenon::ir::native {
 namespace {
 

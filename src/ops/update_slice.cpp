@@ -31,12 +31,45 @@ void run_update(const native_call& c) {
 }  // namespace
 
 template <>
-struct override_of<ops::update_slice_op> {
-  static native_fn choose(const first_axis_attrs&, detail::dtypes) { return run_update; }
-};
+struct override_of<ops::update_slice_op> : function_override<run_update> {};
 
 }  // namespace ir::native
 }  // namespace tenon
+
+namespace tenon::ops {
+
+template <>
+struct meaning<slice_at_op> : slice_at_op {
+  template <class C, class I>
+  static auto compute(C& c, const attrs& at, const I& i) {
+    const int axis = at.axis < 0 ? at.axis + c.rank(0) : at.axis;
+    I x = i;
+    x[axis] = i[axis] + first_of(c, 1, c.extent(0, axis), c.out_extent(axis));
+    return c.load(0, x);
+  }
+};
+template <>
+struct meaning<update_slice_op> : update_slice_op {
+  template <class P>
+  static void program(P& p, const attrs& at) {
+    using I = typename P::indices;
+    const int rank = p.rank(0), axis = at.axis < 0 ? at.axis + rank : at.axis;
+    I rows;
+    for (int d = 0; d + 1 < rank; ++d) rows.push_back(p.extent(1, d));
+    p.outer(rows, [&](const I& row) {
+      const auto first = p.local_index(first_of(p, 2, p.extent(0, axis), p.extent(1, axis)));
+      p.loop(p.to_index(0), p.extent(1, rank - 1), [&](const typename P::index& t) {
+        I from = row;
+        from.push_back(t);
+        I to = from;
+        to[axis] = from[axis] + first.get();
+        p.store(0, to, p.load(1, from));
+      });
+    });
+  }
+};
+
+}  // namespace tenon::ops
 
 TENON_DEFINE(slice_at_op)
 TENON_DEFINE(update_slice_op)

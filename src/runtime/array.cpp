@@ -131,7 +131,7 @@ any_view checked_view(const void* data, dtype type, std::initializer_list<any_ex
 }
 
 any_view checked_view(const void* data, dtype type, const extents& e, const char* what) {
-  return make_view(data, type, e.v.data(), e.v.size(), what);
+  return make_view(data, type, e.e, e.size, what);
 }
 
 any_view checked_view(const void* data, dtype type, const dims& d, const char* what) {
@@ -141,12 +141,13 @@ any_view checked_view(const void* data, dtype type, const dims& d, const char* w
 
 any_view checked_view(const void* data, dtype type, const extents& e, const extents& strides, const char* what) {
   any_view v = checked_view(data, type, e, what);
-  if (strides.v.size() != e.v.size())
-    throw shape_error(cat(what, ": ", strides.v.size(), " strides ", list{strides.v.data(), strides.v.size()}, " for ",
-                          e.v.size(), " extents ", v.dims));
-  for (std::size_t i = 0; i < e.v.size(); ++i) {
-    if (e.v[i] > 1 && strides.v[i] != v.strides[i] && v.size > 0) v.contiguous = false;
-    v.strides[i] = strides.v[i];
+  if (strides.size != e.size)
+    throw shape_error(cat(what, ": ", strides.size, " strides ",
+                          list{strides.begin(), static_cast<std::size_t>(strides.end() - strides.begin())}, " for ",
+                          e.size, " extents ", v.dims));
+  for (std::size_t i = 0; i < e.size; ++i) {
+    if (e.e[i] > 1 && strides.e[i] != v.strides[i] && v.size > 0) v.contiguous = false;
+    v.strides[i] = strides.e[i];
   }
   return v;
 }

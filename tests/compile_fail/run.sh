@@ -9,6 +9,19 @@ here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 [ $# -gt 0 ] || set -- "$here"/*.cpp
+
+# All begin with tenon.hpp, which is read once for all of them.
+mkdir "$work/tenon"
+header=$work/tenon/tenon.hpp.gch
+"$compiler" -std=c++20 -I"$include" -w -x c++-header "$include/tenon/tenon.hpp" -o "$header" || exit 2
+case $("$compiler" --version) in
+  *clang*) read_header="-include-pch $header" ;;
+  *) read_header=-I$work ;;
+esac
+check() {
+  # shellcheck disable=SC2086 # a flag and its argument
+  "$compiler" -std=c++20 -fsyntax-only $read_header -I"$include" "$@"
+}
 count=0 failures=0 failed=
 
 complain() {  # NAME WHAT FILE
@@ -22,12 +35,12 @@ for file; do
   name=$(basename "$file" .cpp)
   file=$here/$name.cpp
   count=$((count + 1))
-  if ! "$compiler" -std=c++20 -fsyntax-only -I"$include" "$file" >"$work/pass" 2>&1; then
+  if ! check "$file" >"$work/pass" 2>&1; then
     grep -m 1 -A 3 'error: ' "$work/pass" >"$work/context"
     complain "$name" "does not compile as it is" "$work/context"
     continue
   fi
-  if "$compiler" -std=c++20 -fsyntax-only -DMUST_FAIL -I"$include" "$file" >"$work/fail" 2>&1; then
+  if check -DMUST_FAIL "$file" >"$work/fail" 2>&1; then
     complain "$name" "compiles with MUST_FAIL" /dev/null
     continue
   fi

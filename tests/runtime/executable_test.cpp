@@ -168,9 +168,9 @@ TEST_CASE("executable: calls after the first allocate nothing, and all is given 
 }
 
 TEST_CASE("executable: a memory resource that fails is a resource_error, and the next call works") {
+  counting_memory m;  // outlives the executable, which keeps a workspace of it
   executable e;
   chain(e, 100, 3);
-  counting_memory m;
   m.refuse = true;
   CHECK_THROWS_AS(run_chain(e, 100, nullptr, &m, 1), resource_error);
   CHECK(text_of([&] { run_chain(e, 100, nullptr, &m, 1); }).find("the pool is empty") != std::string::npos);

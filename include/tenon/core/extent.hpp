@@ -183,20 +183,17 @@ struct any_extent {
   template <std::integral I>
   constexpr any_extent(I i) : v(static_cast<extent_t>(i)) {}
 };
-/// Extents given at run time: `{32, 784}`, `{v.size(), n}`, or a vector of them.
+/// Extents given at run time: `{32, 784}`, `{v.size(), n}`, or a vector of them. Of more than dims::max_rank of them,
+/// which whoever takes them refuses, only the number and the first ones are kept.
 struct extents {
-  std::vector<extent_t> v;
-  // All of it is compiled in src/core/extent.cpp: the vector's functions cost a user's compiler more than the rest of
-  // this header.
-  extents() noexcept;
+  extent_t e[dims::max_rank]{};
+  std::size_t size = 0;
+  extents() = default;
   extents(std::initializer_list<any_extent>);
-  extents(std::vector<extent_t>) noexcept;
+  extents(const std::vector<extent_t>&);
   extents(const dims&);
-  extents(const extents&);
-  extents(extents&&) noexcept;
-  extents& operator=(const extents&);
-  extents& operator=(extents&&) noexcept;
-  ~extents();
+  const extent_t* begin() const { return e; }
+  const extent_t* end() const { return e + (size < dims::max_rank ? size : dims::max_rank); }
 };
 
 /// A short list of integers inside attributes (axes, strides, ...); structural.

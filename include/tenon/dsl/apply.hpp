@@ -257,15 +257,30 @@ struct attr_calls<Op, 5> {
   }
 };
 
-/// An operator with attributes, of `Min` to `Max` operands.
-template <class Op, int Min = Op::operands, int Max = Op::max_operands>
-struct attr_fn : attr_calls<Op, Min>, attr_fn<Op, Min + 1, Max> {
+/// Of `Min` to `Max` operands.
+template <class Op, int Min, int Max>
+struct attr_call_range : attr_calls<Op, Min>, attr_call_range<Op, Min + 1, Max> {
   using attr_calls<Op, Min>::operator();
   using attr_calls<Op, Min>::with;
-  using attr_fn<Op, Min + 1, Max>::operator();
-  using attr_fn<Op, Min + 1, Max>::with;
+  using attr_call_range<Op, Min + 1, Max>::operator();
+  using attr_call_range<Op, Min + 1, Max>::with;
 };
 template <class Op, int N>
-struct attr_fn<Op, N, N> : attr_calls<Op, N> {};
+struct attr_call_range<Op, N, N> : attr_calls<Op, N> {};
+
+// An alias, not a class with the other as its base: there are a hundred of them.
+template <bool OneCount>
+struct attr_fn_for {
+  template <class Op>
+  using type = attr_calls<Op, Op::operands>;
+};
+template <>
+struct attr_fn_for<false> {
+  template <class Op>
+  using type = attr_call_range<Op, Op::operands, Op::max_operands>;
+};
+/// An operator with attributes.
+template <class Op>
+using attr_fn = typename attr_fn_for<Op::operands == Op::max_operands>::template type<Op>;
 
 }  // namespace tenon::detail

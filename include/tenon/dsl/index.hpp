@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "tenon/core/op_kind.hpp"
 #include "tenon/dsl/apply.hpp"
 #include "tenon/dsl/param.hpp"
 
@@ -251,9 +252,6 @@ auto as_element(const loc& where, const A& a) {
     return a;
   }
 }
-/// An operator that makes one element of one element of each operand.
-constexpr bool is_scalar_kind(std::string_view kind) { return kind == "map" || kind == "library"; }
-
 template <>
 struct apply_to<kind::index> {
   template <class Op, auto Attrs, class... A>
@@ -264,7 +262,8 @@ struct apply_to<kind::index> {
  private:
   template <class Op, auto Attrs, class... E>
   static auto make(const loc& where, const void* attrs, const E&... e) {
-    if constexpr (!is_scalar_kind(Op::kind_of) || Op::results != 1) {
+    // Of one element of each operand one element.
+    if constexpr ((Op::kind_of != ops::op_kind::map && Op::kind_of != ops::op_kind::library) || Op::results != 1) {
       tensor_error<words<written(Op::name)>(), "takes no element: name the axes"> refused;
       (void)refused;
     }
@@ -278,47 +277,30 @@ struct apply_to<kind::index> {
   }
 };
 
-#define TENON_AXIS_ELEMENT(symbol, op)                            \
-  template <index_argument A, class B>                            \
-    requires(kind_of<B> == kind::index)                           \
-  auto operator symbol(const A& a, const B& b) {                  \
-    return apply<ops::op>(std::source_location::current(), a, b); \
-  }                                                               \
-  template <class A, index_argument B>                            \
-    requires(kind_of<A> == kind::index)                           \
-  auto operator symbol(const A& a, const B& b) {                  \
-    return apply<ops::op>(std::source_location::current(), a, b); \
-  }
-#define TENON_AXIS_VALUE(symbol, op)                              \
-  TENON_AXIS_ELEMENT(symbol, op)                                  \
-  template <index_argument A, class B>                            \
-    requires index_argument<B> || std::integral<B>                \
-  auto operator symbol(const A& a, const B& b) {                  \
-    return apply<ops::op>(std::source_location::current(), a, b); \
-  }                                                               \
-  template <std::integral A, index_argument B>                    \
+/// An axis beside an element; where `Alone` also beside another axis or an integer.
+template <class A, class B, bool Alone>
+concept axis_with =
+    (index_argument<A> && (kind_of<B> == kind::index || (Alone && (index_argument<B> || std::integral<B>)))) ||
+    (index_argument<B> && (kind_of<A> == kind::index || (Alone && std::integral<A>)));
+#define TENON_AXIS_OPERATOR(symbol, op, alone)                    \
+  template <class A, class B>                                     \
+    requires axis_with<A, B, alone>                               \
   auto operator symbol(const A& a, const B& b) {                  \
     return apply<ops::op>(std::source_location::current(), a, b); \
   }
 // Beside an element an axis is its position, of type i64; so it is in comparisons, divisions and remainders.
-TENON_AXIS_ELEMENT(+, add_op)
-TENON_AXIS_ELEMENT(-, sub_op)
-TENON_AXIS_ELEMENT(*, mul_op)
-TENON_AXIS_VALUE(<, less_op)
-TENON_AXIS_VALUE(<=, less_equal_op)
-TENON_AXIS_VALUE(>, greater_op)
-TENON_AXIS_VALUE(>=, greater_equal_op)
-TENON_AXIS_VALUE(/, div_op)
-TENON_AXIS_VALUE(%, mod_op)
-#undef TENON_AXIS_ELEMENT
-#undef TENON_AXIS_VALUE
+TENON_AXIS_OPERATOR(+, add_op, false)
+TENON_AXIS_OPERATOR(-, sub_op, false)
+TENON_AXIS_OPERATOR(*, mul_op, false)
+TENON_AXIS_OPERATOR(<, less_op, true)
+TENON_AXIS_OPERATOR(<=, less_equal_op, true)
+TENON_AXIS_OPERATOR(>, greater_op, true)
+TENON_AXIS_OPERATOR(>=, greater_equal_op, true)
+TENON_AXIS_OPERATOR(/, div_op, true)
+TENON_AXIS_OPERATOR(%, mod_op, true)
+#undef TENON_AXIS_OPERATOR
 
 // ---- reductions over axes
-constexpr bool is_reducer(std::string_view name) {
-  for (std::string_view r : {"sum", "prod", "max", "min", "all", "any"})
-    if (name == r) return true;
-  return false;
-}
 constexpr text unknown_axis(const axis_set& bound, const axis_set& body, bool reduces) {
   text t;
   for (int i = 0; i < bound.n; ++i) {
@@ -369,7 +351,7 @@ struct reduce_fn : attr_fn<Op> {
   template <an_axis... A>
     requires(sizeof...(A) > 0)
   constexpr auto operator()(const A&... a) const {
-    static_assert(is_reducer(Op::name), "index notation reduces by sum, prod, max, min, all and any");
+    static_assert(Op::reduces_by_axis, "index notation reduces by sum, prod, max, min, all and any");
     static_assert(united({A::free...}).n == sizeof...(A), "index notation: an axis is named twice");
     const index_form forms[] = {a.form()...};
     return reduction_over<Op, united({A::free...})>(forms);

@@ -13,6 +13,26 @@
 
 namespace tenon {
 
+namespace detail {
+/// Strings in order; a value. Its functions are compiled in the library: a vector's cost every user's compiler.
+class string_list {
+ public:
+  string_list() noexcept;
+  string_list(const string_list&);
+  string_list(string_list&&) noexcept;
+  string_list& operator=(string_list) noexcept;
+  ~string_list();
+  const std::string* begin() const;
+  const std::string* end() const;
+  void push_back(std::string_view);
+  friend bool operator==(const string_list&, const string_list&);
+
+ private:
+  struct content;
+  content* content_;  ///< null: none
+};
+}  // namespace detail
+
 /// What to compile for, as text: "llvm", "llvm -mcpu=x86-64-v3 -num-threads=1", "native". Or a map from device names to
 /// targets. The text is read when the callable is made: target_error names the word that is not understood.
 class target {
@@ -29,26 +49,21 @@ class target {
   ~target();
   /// Empty when there is a map.
   const std::string& text() const { return text_; }
-  /// Device names and their targets' texts.
-  const std::vector<std::pair<std::string, std::string>>& devices() const { return devices_; }
+  /// Names of devices, and of each its target's text.
+  const detail::string_list& devices() const { return devices_; }
+  const detail::string_list& device_texts() const { return device_texts_; }
   friend bool operator==(const target&, const target&);
 
  private:
   std::string text_;
-  std::vector<std::pair<std::string, std::string>> devices_;
+  detail::string_list devices_, device_texts_;
 };
 
 /// A list of words: `{"fuse"}`, or a vector of them.
-struct pass_names {
-  std::vector<std::string> v;
+struct pass_names : detail::string_list {
   pass_names() noexcept;
   pass_names(std::initializer_list<std::string_view>);
-  pass_names(std::vector<std::string>) noexcept;
-  pass_names(const pass_names&);
-  pass_names(pass_names&&) noexcept;
-  pass_names& operator=(const pass_names&);
-  pass_names& operator=(pass_names&&) noexcept;
-  ~pass_names();
+  pass_names(const std::vector<std::string>&);
 };
 
 /// Values of passes' options by key: `{{"fold_constants.max_bytes", 1 << 20}, {"mixed_precision", "bf16"}}`.
@@ -59,14 +74,9 @@ struct pass_options {
     value(std::int64_t number);
     value(int number);
   };
-  std::vector<std::pair<std::string, std::string>> v;
+  detail::string_list keys, values;  ///< of equal length
   pass_options() noexcept;
   pass_options(std::initializer_list<std::pair<const char*, value>>);
-  pass_options(const pass_options&);
-  pass_options(pass_options&&) noexcept;
-  pass_options& operator=(const pass_options&);
-  pass_options& operator=(pass_options&&) noexcept;
-  ~pass_options();
 };
 
 class graph_pass;       // tenon/graph/pass.hpp

@@ -1,6 +1,5 @@
 // Graph passes of the user's own: rewrite rules, functions from graph to graph, and instruments that watch all passes.
 #pragma once
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,7 +47,10 @@ class graph_pass {
   /// Any function from graph to graph: it keeps the inputs in number, order and type, and the types of the outputs.
   template <class F>
     requires requires(const F& f, const ir::graph& g) { ir::graph(f(g)); }
-  graph_pass(std::string name, F f) : name_(std::move(name)), body_(std::make_shared<function<F>>(std::move(f))) {}
+  graph_pass(std::string name, F f) : graph_pass(std::move(name), new function<F>(std::move(f))) {}
+  graph_pass(const graph_pass&);
+  graph_pass& operator=(graph_pass) noexcept;
+  ~graph_pass();
 
   const std::string& name() const { return name_; }
   ir::graph operator()(const ir::graph& g) const { return body_->run(g); }
@@ -57,6 +59,7 @@ class graph_pass {
   struct body {
     virtual ~body() = default;
     virtual ir::graph run(const ir::graph&) const = 0;
+    mutable int references = 1;  ///< counted atomically; a shared_ptr costs every user's compiler
   };
   template <class F>
   struct function final : body {
@@ -65,9 +68,10 @@ class graph_pass {
     F call;
   };
   struct rules;
+  graph_pass(std::string name, const body*) noexcept;  // takes what was counted
 
   std::string name_;
-  std::shared_ptr<const body> body_;
+  const body* body_;
 };
 
 /// Where a pass of the user's own stands: right behind every run of the named pass, or right before it.
@@ -75,8 +79,8 @@ struct pass_place {
   std::string pass;
   bool behind = true;
 };
-inline pass_place after(std::string_view pass) { return {std::string(pass), true}; }
-inline pass_place before(std::string_view pass) { return {std::string(pass), false}; }
+pass_place after(std::string_view pass);
+pass_place before(std::string_view pass);
 
 /// Watches the graph passes of the callables made with a context: their names, what goes in, what comes out.
 class pass_instrument {

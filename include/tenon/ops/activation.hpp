@@ -69,141 +69,73 @@ namespace ops {
 /// max(x, 0); NaN stays. ONNX Relu.
 struct relu_op : map_over<domain::numbers> {
   static constexpr const char* name = "relu";
-  template <class V>
-  static V scalar(V x) {
-    return max(x, x.like(0));
-  }
 };
 /// 1 / (1 + e^-x). ONNX Sigmoid.
 struct sigmoid_op : map_over<domain::floats> {
   static constexpr const char* name = "sigmoid";
-  template <class V>
-  static V scalar(V x) {
-    return 1 / (1 + exp(-x));
-  }
 };
 /// x sigmoid(x), also called swish. PyTorch silu.
 struct silu_op : map_over<domain::floats> {
   static constexpr const char* name = "silu";
-  template <class V>
-  static V scalar(V x) {
-    return x / (1 + exp(-x));
-  }
 };
 /// log(1 + e^x), without overflow. ONNX Softplus.
 struct softplus_op : map_over<domain::floats> {
   static constexpr const char* name = "softplus";
-  template <class V>
-  static V scalar(V x) {
-    return max(x, x.like(0)) + log1p(exp(-abs(x)));
-  }
 };
 /// x / (1 + |x|). ONNX Softsign.
 struct softsign_op : map_over<domain::floats> {
   static constexpr const char* name = "softsign";
-  template <class V>
-  static V scalar(V x) {
-    return x / (1 + abs(x));
-  }
 };
 /// x tanh(softplus(x)). ONNX Mish.
 struct mish_op : map_over<domain::floats> {
   static constexpr const char* name = "mish";
-  template <class V>
-  static V scalar(V x) {
-    return x * tanh(max(x, x.like(0)) + log1p(exp(-abs(x))));
-  }
 };
 /// The self-normalising exponential linear unit. ONNX Selu (its default constants).
 struct selu_op : map_over<domain::floats> {
   static constexpr const char* name = "selu";
-  template <class V>
-  static V scalar(V x) {
-    const V low = (exp(x) - 1) * 1.67326319217681884765625;
-    return select(x > 0, x, low) * 1.05070102214813232421875;
-  }
 };
 /// x clip(x / 6 + 1/2, 0, 1). ONNX HardSwish.
 struct hard_swish_op : map_over<domain::floats> {
   static constexpr const char* name = "hard_swish";
-  template <class V>
-  static V scalar(V x) {
-    return x * max(x.like(0), min(x.like(1), x * (1.0 / 6) + 0.5));
-  }
 };
 /// x where x >= 0, else alpha x. ONNX LeakyRelu.
 struct leaky_relu_op : map_over<domain::floats> {
   using attrs = leaky_relu_attrs;
   static constexpr const char* name = "leaky_relu";
-  template <class V>
-  static V scalar(const attrs& at, V x) {
-    return select(x < 0, x * at.alpha, x);
-  }
 };
 /// x where x >= 0, else alpha (e^x - 1). ONNX Elu.
 struct elu_op : map_over<domain::floats> {
   using attrs = elu_attrs;
   static constexpr const char* name = "elu";
-  template <class V>
-  static V scalar(const attrs& at, V x) {
-    return select(x < 0, expm1(x) * at.alpha, x);
-  }
 };
 /// max(0, x) + min(0, alpha (e^(x / alpha) - 1)). ONNX Celu.
 struct celu_op : map_over<domain::floats> {
   using attrs = elu_attrs;
   static constexpr const char* name = "celu";
-  template <class V>
-  static V scalar(const attrs& at, V x) {
-    return max(x, x.like(0)) + min(x.like(0), expm1(x / at.alpha) * at.alpha);
-  }
 };
 /// clip(alpha x + beta, 0, 1). ONNX HardSigmoid.
 struct hard_sigmoid_op : map_over<domain::floats> {
   using attrs = hard_sigmoid_attrs;
   static constexpr const char* name = "hard_sigmoid";
-  template <class V>
-  static V scalar(const attrs& at, V x) {
-    return max(x.like(0), min(x.like(1), x * at.alpha + at.beta));
-  }
 };
 /// x times the normal distribution function of x. ONNX Gelu.
 struct gelu_op : map_over<domain::floats> {
   using attrs = gelu_attrs;
   static constexpr const char* name = "gelu";
-  template <class V>
-  static V scalar(const attrs& at, V x) {
-    if (at.tanh) return x * 0.5 * (1 + tanh((x + x * x * x * 0.044715) * 0.7978845608028654));
-    return x * 0.5 * (1 + erf(x * 0.7071067811865476));
-  }
 };
 /// x where x > at, else otherwise. PyTorch threshold.
 struct threshold_op : map_over<domain::numbers> {
   using attrs = threshold_attrs;
   static constexpr const char* name = "threshold";
-  template <class V>
-  static V scalar(const attrs& at, V x) {
-    return select(x > at.at, x, x.like(at.otherwise));
-  }
 };
 /// min(max(x, low), high); NaN stays. ONNX Clip.
 struct clip_op : map_over<domain::numbers> {
   using attrs = clip_attrs;
   static constexpr const char* name = "clip";
-  template <class V>
-  static V scalar(const attrs& at, V x) {
-    if (at.low > -__builtin_inf()) x = max(x, x.like(at.low));
-    if (at.high < __builtin_inf()) x = min(x, x.like(at.high));
-    return x;
-  }
 };
 /// x where x >= 0, else slope * x; the slope broadcasts. ONNX PRelu.
 struct prelu_op : binary_map_over<domain::floats> {
   static constexpr const char* name = "prelu";
-  template <class V>
-  static V scalar(V x, V slope) {
-    return select(x < 0, x * slope, x);
-  }
 };
 
 }  // namespace ops

@@ -8,99 +8,51 @@ namespace ops {
 /// a + b. ONNX Add.
 struct add_op : binary_map_over<domain::numbers> {
   static constexpr const char* name = "add";
-  template <class V>
-  static V scalar(V a, V b) {
-    return a + b;
-  }
 };
 /// a - b. ONNX Sub.
 struct sub_op : binary_map_over<domain::numbers> {
   static constexpr const char* name = "sub";
-  template <class V>
-  static V scalar(V a, V b) {
-    return a - b;
-  }
 };
 /// a * b. ONNX Mul.
 struct mul_op : binary_map_over<domain::numbers> {
   static constexpr const char* name = "mul";
-  template <class V>
-  static V scalar(V a, V b) {
-    return a * b;
-  }
 };
 /// a / b; integers truncate towards zero and x / 0 is 0. ONNX Div.
 struct div_op : binary_map_over<domain::numbers> {
   static constexpr const char* name = "div";
-  template <class V>
-  static V scalar(V a, V b) {
-    return a / b;
-  }
 };
 /// The remainder: with the divisor's sign for integers (x mod 0 is 0), C's fmod for floats. ONNX Mod (fmod = 1 on
 /// floats).
 struct mod_op : binary_map_over<domain::numbers> {
   static constexpr const char* name = "mod";
-  template <class V>
-  static V scalar(V a, V b) {
-    return a % b;
-  }
 };
 /// a to the power of b, both of one type; a negative integer exponent truncates 1 / a^|b|. ONNX Pow.
 struct pow_op : binary_map_over<domain::numbers> {
   static constexpr const char* name = "pow";
-  template <class V>
-  static V scalar(V a, V b) {
-    return pow(a, b);
-  }
 };
 /// The smaller of two; NaN when one is. ONNX Min.
 struct minimum_op : binary_map_over<domain::numbers> {
   static constexpr const char* name = "minimum";
-  template <class V>
-  static V scalar(V a, V b) {
-    return min(a, b);
-  }
 };
 /// The larger of two; NaN when one is. ONNX Max.
 struct maximum_op : binary_map_over<domain::numbers> {
   static constexpr const char* name = "maximum";
-  template <class V>
-  static V scalar(V a, V b) {
-    return max(a, b);
-  }
 };
 /// The angle of (x, y) = (b, a), in (-pi, pi]. NumPy arctan2.
 struct atan2_op : binary_map_over<domain::floats> {
   static constexpr const char* name = "atan2";
-  template <class V>
-  static V scalar(V a, V b) {
-    return atan2(a, b);
-  }
 };
 /// -x. ONNX Neg.
 struct neg_op : map_over<domain::numbers> {
   static constexpr const char* name = "neg";
-  template <class V>
-  static V scalar(V x) {
-    return -x;
-  }
 };
 /// |x|. ONNX Abs.
 struct abs_op : map_over<domain::numbers> {
   static constexpr const char* name = "abs";
-  template <class V>
-  static V scalar(V x) {
-    return abs(x);
-  }
 };
 /// -1, 0 or 1; NaN stays. ONNX Sign.
 struct sign_op : map_over<domain::numbers> {
   static constexpr const char* name = "sign";
-  template <class V>
-  static V scalar(V x) {
-    return sign(x);
-  }
 };
 
 }  // namespace ops

@@ -8,50 +8,26 @@ namespace ops {
 /// a & b, also of b8. ONNX BitwiseAnd.
 struct bit_and_op : binary_map_over<domain::bits> {
   static constexpr const char* name = "bit_and";
-  template <class V>
-  static V scalar(V a, V b) {
-    return a & b;
-  }
 };
 /// a | b, also of b8. ONNX BitwiseOr.
 struct bit_or_op : binary_map_over<domain::bits> {
   static constexpr const char* name = "bit_or";
-  template <class V>
-  static V scalar(V a, V b) {
-    return a | b;
-  }
 };
 /// a ^ b, also of b8. ONNX BitwiseXor.
 struct bit_xor_op : binary_map_over<domain::bits> {
   static constexpr const char* name = "bit_xor";
-  template <class V>
-  static V scalar(V a, V b) {
-    return a ^ b;
-  }
 };
 /// a << b; 0 when b is the width or more, or negative. ONNX BitShift.
 struct shift_left_op : binary_map_over<domain::integers> {
   static constexpr const char* name = "shift_left";
-  template <class V>
-  static V scalar(V a, V b) {
-    return shift_left(a, b);
-  }
 };
 /// a >> b with the sign; 0 or -1 when b is the width or more, or negative. ONNX BitShift.
 struct shift_right_op : binary_map_over<domain::integers> {
   static constexpr const char* name = "shift_right";
-  template <class V>
-  static V scalar(V a, V b) {
-    return shift_right(a, b);
-  }
 };
 /// ~x. ONNX BitwiseNot.
 struct bit_not_op : map_over<domain::integers> {
   static constexpr const char* name = "bit_not";
-  template <class V>
-  static V scalar(V x) {
-    return bit_not(x);
-  }
 };
 
 }  // namespace ops

@@ -40,12 +40,7 @@ struct suppression_attrs {
 
 namespace ops {
 
-detail::node_ref expand_crop(const crop_attrs&, const detail::node_ref& x, const detail::node_ref& boxes,
-                             const detail::node_ref& batch);
 /// i: which result.
-detail::node_ref expand_suppression(const suppression_attrs&, const detail::node_ref& boxes,
-                                    const detail::node_ref& scores, int i);
-
 /// Boxes [r, 4] (y, x of two corners, as parts of the image's height and width less one) of images [n, c, h, w], which
 /// the batch indices [r] choose, as [r, c, height, width]. TensorFlow crop_and_resize.
 struct crop_and_resize_op : regions_op {
@@ -59,10 +54,6 @@ struct crop_and_resize_op : regions_op {
       o.refuse() << "an image of " << s[0][2] << " x " << s[0][3];
     return o;
   }
-  template <class X>
-  static X expand(const attrs& at, const X& x, const X& boxes, const X& batch) {
-    return X(expand_crop(at, x.node(), boxes.node(), batch.node()));
-  }
 };
 
 /// Of boxes [..., n, 4] (y, x of the lower, then of the upper corner) and scores [..., n] in descending order: 1 for a
@@ -70,7 +61,7 @@ struct crop_and_resize_op : regions_op {
 struct suppress_overlaps_op : unary_over<domain::floats> {
   using attrs = suppression_attrs;
   static constexpr const char* name = "suppress_overlaps";
-  static constexpr const char* kind_of = "program";
+  static constexpr op_kind kind_of = op_kind::program;
   static constexpr int operands = 2, max_operands = 2;
   static constexpr outcome shape(const auto&, shapes s) {
     outcome o;
@@ -88,48 +79,6 @@ struct suppress_overlaps_op : unary_over<domain::floats> {
     if (o.ok) o.out = i64;
     return o;
   }
-  template <class P>
-  static void program(P& p, const attrs& at) {
-    using I = typename P::indices;
-    using X = typename P::index;
-    using V = typename P::value;
-    const int last = p.rank(1) - 1;
-    I lead;
-    for (int d = 0; d < last; ++d) lead.push_back(p.extent(1, d));
-    p.outer(lead, [&](const I& o) {
-      const auto place = [&](const X& i) {
-        I x = o;
-        x.push_back(i);
-        return x;
-      };
-      const auto corner = [&](const X& i, int k) {
-        I x = place(i);
-        x.push_back(p.to_index(k));
-        return p.load(0, x);
-      };
-      const X zero = p.to_index(0), one = p.to_index(1);
-      const V none = p.constant(0);
-      const auto area = [&](const V& y0, const V& x0, const V& y1, const V& x1) {
-        return max(y1 - y0, none) * max(x1 - x0, none);
-      };
-      p.loop(zero, p.extent(1, last), [&](const X& i) {
-        auto kept = p.local_index(p.select(p.load(1, place(i)) > p.constant(at.score), one, zero));
-        p.branch(kept.get() > zero, [&] {
-          p.loop(zero, i, [&](const X& j) {
-            const typename P::mask still = kept.get() > zero;
-            p.branch(still & (p.load_result_index(0, place(j)) > zero), [&] {
-              const V shared = area(max(corner(i, 0), corner(j, 0)), max(corner(i, 1), corner(j, 1)),
-                                    min(corner(i, 2), corner(j, 2)), min(corner(i, 3), corner(j, 3)));
-              const V both = area(corner(i, 0), corner(i, 1), corner(i, 2), corner(i, 3)) +
-                             area(corner(j, 0), corner(j, 1), corner(j, 2), corner(j, 3)) - shared;
-              p.branch((shared > none) & (shared > both * p.constant(at.overlap)), [&] { kept.set(zero); });
-            });
-          });
-        });
-        p.store(0, place(i), kept.get());
-      });
-    });
-  }
 };
 
 /// Boxes [b, n, 4] and scores [b, classes, n]: the boxes that are kept, as (image, class, box) (i64, [most there may
@@ -137,7 +86,7 @@ struct suppress_overlaps_op : unary_over<domain::floats> {
 struct non_max_suppression_op : unary_over<domain::floats> {
   using attrs = suppression_attrs;
   static constexpr const char* name = "non_max_suppression";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 2, max_operands = 2, results = 2;
   static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
@@ -161,11 +110,6 @@ struct non_max_suppression_op : unary_over<domain::floats> {
     type_outcome o = one_type(domain::floats, t);
     o.out = o.more[0] = i64;
     return o;
-  }
-  template <class X>
-  static std::tuple<X, X> expand(const attrs& at, const X& boxes, const X& scores) {
-    return {X(expand_suppression(at, boxes.node(), scores.node(), 0)),
-            X(expand_suppression(at, boxes.node(), scores.node(), 1))};
   }
 };
 

@@ -8,50 +8,26 @@ namespace ops {
 /// Whether a and b are equal. ONNX Equal.
 struct equal_op : comparison_over<domain::any> {
   static constexpr const char* name = "equal";
-  template <class V>
-  static auto scalar(V a, V b) {
-    return a == b;
-  }
 };
 /// Whether a and b differ; true when one is NaN. NumPy not_equal.
 struct not_equal_op : comparison_over<domain::any> {
   static constexpr const char* name = "not_equal";
-  template <class V>
-  static auto scalar(V a, V b) {
-    return a != b;
-  }
 };
 /// a < b. ONNX Less.
 struct less_op : comparison_over<domain::numbers> {
   static constexpr const char* name = "less";
-  template <class V>
-  static auto scalar(V a, V b) {
-    return a < b;
-  }
 };
 /// a <= b. ONNX LessOrEqual.
 struct less_equal_op : comparison_over<domain::numbers> {
   static constexpr const char* name = "less_equal";
-  template <class V>
-  static auto scalar(V a, V b) {
-    return a <= b;
-  }
 };
 /// a > b. ONNX Greater.
 struct greater_op : comparison_over<domain::numbers> {
   static constexpr const char* name = "greater";
-  template <class V>
-  static auto scalar(V a, V b) {
-    return a > b;
-  }
 };
 /// a >= b. ONNX GreaterOrEqual.
 struct greater_equal_op : comparison_over<domain::numbers> {
   static constexpr const char* name = "greater_equal";
-  template <class V>
-  static auto scalar(V a, V b) {
-    return a >= b;
-  }
 };
 
 }  // namespace ops

@@ -85,7 +85,7 @@ template <int Spatial>
 struct conv_op {
   using attrs = conv_attrs;
   static constexpr const char* name = Spatial == 1 ? "conv1d" : Spatial == 2 ? "conv2d" : "conv3d";
-  static constexpr const char* kind_of = "contraction";
+  static constexpr op_kind kind_of = op_kind::contraction;
   static constexpr int operands = 2, max_operands = 2, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
   static constexpr outcome shape(const auto& at, shapes s) {
@@ -124,33 +124,6 @@ struct conv_op {
     r[1] = s[1][0];
     return r;
   }
-  /// Narrow groups do not fill vectors of channels; those of one channel are vectors of groups.
-  static constexpr bool prefers_channels_last(const attrs& at, shapes s) {
-    constexpr extent_t least = 16;
-    return at.groups == 1 || s[1][0] == at.groups || s[1][0] >= least * at.groups;
-  }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    I extents{c.extent(1, 1)};
-    for (int d = 0; d < Spatial; ++d) extents.push_back(c.extent(1, d + 2));
-    const bool padded = has_padding(at.padding);
-    return c.reduce(C::reducer::sum, extents, [&](const I& r) {
-      I x{i[0], r[0]}, w{i[1], r[0]};
-      if (at.groups > 1) x[1] = i[1] / (c.exact_extent(1, 0) / c.to_index(at.groups)) * c.exact_extent(1, 1) + r[0];
-      auto inside = c.to_index(0) == c.to_index(0);
-      for (int d = 0; d < Spatial; ++d) {
-        auto p = i[d + 2] * c.to_index(entry(at.stride, d, 1)) + r[d + 1] * c.to_index(entry(at.dilation, d, 1));
-        if (padded) {
-          p = p - c.to_index(padding_before(at.padding, d));
-          inside = inside & (p >= c.to_index(0)) & (p < c.extent(0, d + 2));
-        }
-        x.push_back(p);
-        w.push_back(r[d + 1]);
-      }
-      const auto v = padded ? c.load_wide_if(inside, 0, x) : c.load_wide(0, x);
-      return v * c.load_wide(1, w);
-    });
-  }
 };
 /// [n, c, length] with [out, c / groups, k]. ONNX Conv of one spatial axis.
 using conv1d_op = conv_op<1>;
@@ -167,7 +140,7 @@ struct conv_transpose_op {
   static constexpr const char* name = Spatial == 1   ? "conv_transpose1d"
                                       : Spatial == 2 ? "conv_transpose2d"
                                                      : "conv_transpose3d";
-  static constexpr const char* kind_of = "reduction";
+  static constexpr op_kind kind_of = op_kind::reduction;
   static constexpr int operands = 2, max_operands = 2, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
   static constexpr outcome shape(const auto& at, shapes s) {
@@ -216,29 +189,6 @@ struct conv_transpose_op {
     dims r = all_unknown(s[0]);
     r[0] = s[0][0];
     return r;
-  }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const auto groups = c.to_index(at.groups), in_group = c.extent(1, 0) / groups, out_group = c.extent(1, 1);
-    I extents{in_group};
-    for (int d = 0; d < Spatial; ++d) extents.push_back(c.extent(1, d + 2));
-    return c.reduce(C::reducer::sum, extents, [&](const I& r) {
-      const auto zero = c.to_index(0);
-      const auto channel = at.groups == 1 ? r[0] : i[1] / out_group * in_group + r[0];
-      I x{i[0], channel}, w{channel, at.groups == 1 ? i[1] : i[1] % out_group};
-      auto inside = zero == zero;
-      for (int d = 0; d < Spatial; ++d) {
-        const auto stride = c.to_index(entry(at.stride, d, 1));
-        const auto p =
-            i[d + 2] + c.to_index(padding_before(at.padding, d)) - r[d + 1] * c.to_index(entry(at.dilation, d, 1));
-        const auto above = c.select(p < zero, zero, p);
-        inside = inside & (p >= zero) & (above % stride == zero) & (above / stride < c.extent(0, d + 2));
-        x.push_back(above / stride);
-        w.push_back(r[d + 1]);
-      }
-      const auto v = c.load_wide_if(inside, 0, x);
-      return v * c.load_wide(1, w);
-    });
   }
 };
 using conv_transpose1d_op = conv_transpose_op<1>;

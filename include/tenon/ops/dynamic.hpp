@@ -27,17 +27,12 @@ struct unique_attrs {
 namespace ops {
 
 /// i: which result. Empty until the extents are known.
-detail::node_ref expand_nonzero(const detail::node_ref& x, int i);
-detail::node_ref expand_compress(const first_axis_attrs&, const detail::node_ref& x, const detail::node_ref& marks,
-                                 int i);
-detail::node_ref expand_unique(const unique_attrs&, const detail::node_ref& x, int i);
-
 /// The first `count` (an integer of rank 0) elements of x along an axis: an extent that only the run of what makes
 /// `count` tells. It is no kernel: a callable is cut in two there.
 struct narrow_op {
   using attrs = first_axis_attrs;
   static constexpr const char* name = "narrow";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 2, max_operands = 2, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int k, dtype main) { return k == 1 ? i64 : main; }
   static constexpr outcome shape(const auto& at, shapes s) {
@@ -56,10 +51,6 @@ struct narrow_op {
     if (t[1] != i64 && t[1] != any_dtype) o.refuse() << "a count of " << tenon::name(t[1]) << ", not i64";
     return o;
   }
-  template <class X>
-  static X expand(const attrs&, const X&, const X&) {
-    return X();  // never: it waits for its count
-  }
 };
 
 /// The number of elements, if it is known.
@@ -69,7 +60,7 @@ constexpr extent_t known_count(const dims& d) { return d.is_static() ? d.count()
 /// zeros. ONNX NonZero, NumPy nonzero.
 struct nonzero_op : unary_over<domain::any> {
   static constexpr const char* name = "nonzero";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int results = 2;
   static constexpr outcome shape(const auto&, shapes s) {
     outcome o;
@@ -82,17 +73,13 @@ struct nonzero_op : unary_over<domain::any> {
     o.out = o.more[0] = i64;
     return o;
   }
-  template <class X>
-  static std::tuple<X, X> expand(const attrs&, const X& x) {
-    return {X(expand_nonzero(x.node(), 0)), X(expand_nonzero(x.node(), 1))};
-  }
 };
 /// Operands x and marks (b8, a vector no longer than the axis): the slices along the axis whose mark is true, and how
 /// many. Behind them comes the first slice again. ONNX Compress.
 struct compress_op {
   using attrs = first_axis_attrs;
   static constexpr const char* name = "compress";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 2, max_operands = 2, results = 2, main_operand = 0;
   static constexpr dtype operand_type(int k, dtype main) { return k == 1 ? b8 : main; }
   static constexpr outcome shape(const auto& at, shapes s) {
@@ -118,17 +105,13 @@ struct compress_op {
     if (!in_domain(domain::booleans, t[1])) o.refuse() << "marks of " << tenon::name(t[1]) << ", not b8";
     return o;
   }
-  template <class X>
-  static std::tuple<X, X> expand(const attrs& at, const X& x, const X& marks) {
-    return {X(expand_compress(at, x.node(), marks.node(), 0)), X(expand_compress(at, x.node(), marks.node(), 1))};
-  }
 };
 /// The distinct elements (or slices), where each is first, which of them each element is, and how often each is there
 /// (i64). Behind them: the last element, its place, 0. NaN differs from itself. ONNX Unique, NumPy unique.
 struct unique_op : unary_over<domain::numbers> {
   using attrs = unique_attrs;
   static constexpr const char* name = "unique";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int results = 4;
   static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
@@ -149,11 +132,6 @@ struct unique_op : unary_over<domain::numbers> {
     type_outcome o = one_type(domain::numbers, t);
     for (dtype& d : o.more) d = i64;
     return o;
-  }
-  template <class X>
-  static std::tuple<X, X, X, X> expand(const attrs& at, const X& x) {
-    return {X(expand_unique(at, x.node(), 0)), X(expand_unique(at, x.node(), 1)), X(expand_unique(at, x.node(), 2)),
-            X(expand_unique(at, x.node(), 3))};
   }
 };
 

@@ -119,18 +119,9 @@ struct lrn_attrs {
 
 namespace ops {
 
-// What the operators stand for; empty until the extents that they need are known.
-detail::node_ref expand_resize(const resize_attrs&, const detail::node_ref& x);
-detail::node_ref expand_grid_sample(const grid_sample_attrs&, const detail::node_ref& x, const detail::node_ref& grid);
-detail::node_ref expand_roi_align(const roi_align_attrs&, const detail::node_ref& x, const detail::node_ref& regions,
-                                  const detail::node_ref& batch);
-detail::node_ref expand_depth_to_space(const block_attrs&, const detail::node_ref& x);
-detail::node_ref expand_space_to_depth(const block_attrs&, const detail::node_ref& x);
-detail::node_ref expand_lrn(const lrn_attrs&, const detail::node_ref& x);
-
 template <domain Takes>
 struct image_over : unary_over<Takes> {
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
 };
 
 /// The image (or any tensor) under other extents, its elements interpolated along each axis. Taps outside count as the
@@ -159,10 +150,6 @@ struct resize_op : image_over<domain::numbers> {
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
-  template <class X>
-  static X expand(const attrs& at, const X& x) {
-    return X(expand_resize(at, x.node()));
-  }
 };
 
 /// The image [n, c, h, w] read at the places [n, y, x, 2] of a grid, which has (x, y) with -1 and 1 as the edges. ONNX
@@ -187,10 +174,6 @@ struct grid_sample_op : image_over<domain::floats> {
     return o;
   }
   static constexpr dims unknown(shapes s) { return shape(attrs{}, s).out; }
-  template <class X>
-  static X expand(const attrs& at, const X& x, const X& grid) {
-    return X(expand_grid_sample(at, x.node(), grid.node()));
-  }
 };
 
 /// Operators of images [n, c, h, w], regions [r, 4] of them and the batch index [r] of each: [r, c, height, width].
@@ -231,10 +214,6 @@ struct roi_align_op : regions_op {
       (o = {}).refuse() << "height " << at.height << ", width " << at.width << ", samples " << at.samples;
     return o;
   }
-  template <class X>
-  static X expand(const attrs& at, const X& x, const X& regions, const X& batch) {
-    return X(expand_roi_align(at, x.node(), regions.node(), batch.node()));
-  }
 };
 
 /// Blocks of channels as blocks of the image: [n, c b b, h, w] as [n, c, h b, w b]. ONNX DepthToSpace.
@@ -258,10 +237,6 @@ struct depth_to_space_op : image_over<domain::any> {
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
-  template <class X>
-  static X expand(const attrs& at, const X& x) {
-    return X(expand_depth_to_space(at, x.node()));
-  }
 };
 /// Blocks of the image as channels: [n, c, h, w] as [n, b b c, h / b, w / b]. ONNX SpaceToDepth.
 struct space_to_depth_op : image_over<domain::any> {
@@ -285,10 +260,6 @@ struct space_to_depth_op : image_over<domain::any> {
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
-  template <class X>
-  static X expand(const attrs& at, const X& x) {
-    return X(expand_space_to_depth(at, x.node()));
-  }
 };
 
 /// x / (bias + alpha / size * the sum of squares of the `size` channels around)^beta. ONNX LRN.
@@ -305,10 +276,6 @@ struct lrn_op : image_over<domain::floats> {
     return o;
   }
   static constexpr dims unknown(shapes s) { return s[0]; }
-  template <class X>
-  static X expand(const attrs& at, const X& x) {
-    return X(expand_lrn(at, x.node()));
-  }
 };
 
 }  // namespace ops

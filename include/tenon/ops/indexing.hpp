@@ -37,22 +37,13 @@ namespace ops {
 /// Operand 1 holds positions of operand 0: any integer type; the result has operand 0's type.
 struct indexed_op {
   static constexpr int operands = 2, max_operands = 2, results = 1, main_operand = 0;
-  static constexpr const char* kind_of = "movement";
+  static constexpr op_kind kind_of = op_kind::movement;
   static constexpr dtype operand_type(int k, dtype main) { return k == 1 ? i64 : main; }
   static constexpr type_outcome types(const auto&, dtypes t) {
     type_outcome o;
     o.out = t[0];
     if (!in_domain(domain::integers, t[1])) o.refuse() << "indices of " << tenon::name(t[1]);
     return o;
-  }
-  /// Element x of operand 0, its index of `axis` replaced by `position` (negative ones count from the end); 0 where
-  /// that is outside.
-  template <class C, class I, class X>
-  static auto load_at(C& c, I x, int axis, const X& position) {
-    const auto n = c.extent(0, axis), zero = c.to_index(0);
-    const auto p = c.select(position < zero, position + n, position);
-    x[axis] = p;
-    return c.load_if((p >= zero) & (p < n), 0, x, c.constant(0));
   }
 };
 
@@ -86,14 +77,6 @@ struct gather_op : indexed_op {
     for (int i = 0; i < s[1].rank; ++i) r.push_back(dyn);
     return r;
   }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const int axis = at.axis < 0 ? at.axis + c.rank(0) : at.axis, n = c.rank(1);
-    I x, j;
-    for (int d = 0; d < c.rank(0); ++d) x.push_back(d < axis ? i[d] : d == axis ? c.to_index(0) : i[d + n - 1]);
-    for (int d = 0; d < n; ++d) j.push_back(i[axis + d]);
-    return load_at(c, x, axis, c.load_index(1, j));
-  }
 };
 /// result[i..., j, k...] = x[i..., indices[i..., j, k...], k...]; the indices have x's rank and extents up to x's on
 /// the other axes. ONNX GatherElements, NumPy take_along_axis.
@@ -116,18 +99,13 @@ struct gather_elements_op : indexed_op {
     return o;
   }
   static constexpr dims unknown(shapes s) { return s[1]; }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const int axis = at.axis < 0 ? at.axis + c.rank(0) : at.axis;
-    return load_at(c, i, axis, c.load_index(1, i));
-  }
 };
 /// Rows of a table [count, width...] by indices: gather along the first axis with the operands in the order of
 /// PyTorch's embedding (indices, table).
 struct embedding_op {
   using attrs = no_attrs;
   static constexpr const char* name = "embedding";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 2, max_operands = 2, results = 1, main_operand = 1;
   static constexpr dtype operand_type(int k, dtype main) { return k == 0 ? i64 : main; }
   static constexpr outcome shape(const auto&, shapes s) {
@@ -138,17 +116,13 @@ struct embedding_op {
     const dtype swapped[] = {t[1], t[0]};
     return gather_op::types(first_axis_attrs{}, {swapped, 2});
   }
-  template <class X>
-  static X expand(const attrs&, const X& indices, const X& table) {
-    return detail::apply<gather_op>(std::source_location::current(), table, indices);
-  }
 };
 
 /// Counts along an axis: 0, 1, 2, ... NumPy arange, broadcast. A leaf: it has no operands.
 struct iota_op {
   using attrs = iota_attrs;
   static constexpr const char* name = "iota";
-  static constexpr const char* kind_of = "movement";
+  static constexpr op_kind kind_of = op_kind::movement;
   static constexpr int operands = 0, max_operands = 0, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
   static constexpr outcome shape(const auto& at, shapes) {
@@ -168,10 +142,6 @@ struct iota_op {
     return o;
   }
   static constexpr type_outcome unknown_types(dtypes) { return {}; }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    return c.to_value(i[at.axis < 0 ? at.axis + c.out_rank() : at.axis]);
-  }
 };
 
 /// 1 where the class along the new axis is the index (negative ones count from the end), else 0. ONNX OneHot with
@@ -179,7 +149,7 @@ struct iota_op {
 struct one_hot_op {
   using attrs = one_hot_attrs;
   static constexpr const char* name = "one_hot";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 1, max_operands = 1, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
   static constexpr outcome shape(const auto& at, shapes s) {
@@ -210,17 +180,6 @@ struct one_hot_op {
     return o;
   }
   static constexpr type_outcome unknown_types(dtypes) { return {}; }
-  template <class X>
-  static X expand(const attrs& at, const X& indices) {
-    const int rank = detail::shape_of(indices.node()).rank + 1, axis = at.axis < 0 ? at.axis + rank : at.axis;
-    const std::source_location here = std::source_location::current();
-    iota_attrs classes{.type = i64, .to = {at.depth}};
-    for (int i = axis + 1; i < rank; ++i) classes.to.push_back(1);
-    const X wide = tenon::cast(X(tenon::unsqueeze(indices, {axis})), i64);
-    const X position = tenon::select(wide < 0, wide + at.depth, wide);
-    const X counts(detail::emit(detail::definition<iota_op>(), &classes, nullptr, 0, here));
-    return tenon::cast(X(tenon::equal(position, counts)), at.type);
-  }
 };
 
 }  // namespace ops

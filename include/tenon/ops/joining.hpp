@@ -13,7 +13,7 @@ namespace ops {
 struct concat_op {
   using attrs = first_axis_attrs;
   static constexpr const char* name = "concat";
-  static constexpr const char* kind_of = "movement";
+  static constexpr op_kind kind_of = op_kind::movement;
   static constexpr int operands = 1, max_operands = 1024, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
   static constexpr type_outcome types(const auto&, dtypes t) { return detail::same_types(t); }
@@ -45,22 +45,6 @@ struct concat_op {
     return o;
   }
   static constexpr dims unknown(shapes s) { return s.any() ? detail::any_dims() : all_unknown(s[0]); }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const int axis = at.axis < 0 ? at.axis + c.rank(0) : at.axis;
-    auto value = c.constant(0);
-    // From the last operand to the first: each is read where the index is below its end, else what comes after it.
-    typename C::index begin[max_operands] = {c.to_index(0)};
-    for (int k = 1; k < c.operands(); ++k) begin[k] = begin[k - 1] + c.extent(k - 1, axis);
-    for (int k = c.operands() - 1; k >= 0; --k) {
-      I x = i;
-      x[axis] = i[axis] - begin[k];
-      if (c.operands() == 1) return c.load(0, x);
-      auto inside = i[axis] < begin[k] + c.extent(k, axis);
-      value = c.load_if(k == 0 ? inside : inside & (i[axis] >= begin[k]), k, x, value);
-    }
-    return value;
-  }
 };
 
 }  // namespace ops

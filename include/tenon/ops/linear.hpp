@@ -29,17 +29,11 @@ struct rotary_attrs {
 
 namespace ops {
 
-detail::node_ref expand_bias_add(const bias_add_attrs&, const detail::node_ref& x, const detail::node_ref& bias);
-detail::node_ref expand_outer(const detail::node_ref& a, const detail::node_ref& b);
-detail::node_ref expand_bilinear(const detail::node_ref& x, const detail::node_ref& y, const detail::node_ref& w);
-detail::node_ref expand_rotary_embedding(const rotary_attrs&, const detail::node_ref& x, const detail::node_ref& cosine,
-                                         const detail::node_ref& sine);
-
 constexpr bool extents_differ(extent_t a, extent_t b) { return a >= 0 && b >= 0 && a != b; }
 
 template <domain Takes>
 struct product_over : unary_over<Takes> {
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 2, max_operands = 2;
 };
 
@@ -60,10 +54,6 @@ struct bias_add_op : product_over<domain::numbers> {
     return o;
   }
   static constexpr dims unknown(shapes s) { return s[0]; }
-  template <class X>
-  static X expand(const attrs& at, const X& x, const X& bias) {
-    return X(expand_bias_add(at, x.node(), bias.node()));
-  }
 };
 /// [..., in] with weights [in, out] and a bias [out] if there is one: [..., out].
 struct dense_op : product_over<domain::numbers> {
@@ -87,12 +77,6 @@ struct dense_op : product_over<domain::numbers> {
       o.refuse() << "a bias of " << tenon::name(t[2]) << " for sums of " << tenon::name(o.out);
     return o;
   }
-  template <class X, class... Bias>
-  static X expand(const attrs&, const X& x, const X& w, const Bias&... bias) {
-    X y = tenon::matmul(x, w);
-    ((y = y + bias), ...);
-    return y;
-  }
 };
 /// Every product of an element of the vector a and one of b: [n], [m] give [n, m]. NumPy outer.
 struct outer_op : product_over<domain::numbers> {
@@ -108,10 +92,6 @@ struct outer_op : product_over<domain::numbers> {
     return o;
   }
   static constexpr dims unknown(shapes s) { return shape(no_attrs{}, s).out; }
-  template <class X>
-  static X expand(const attrs&, const X& a, const X& b) {
-    return X(expand_outer(a.node(), b.node()));
-  }
 };
 /// The sum over i and j of x[..., i] w[o, i, j] y[..., j], plus bias[o] if there is one: [..., o]. PyTorch bilinear.
 struct bilinear_op : product_over<domain::floats> {
@@ -138,12 +118,6 @@ struct bilinear_op : product_over<domain::floats> {
     return o;
   }
   static constexpr dims unknown(shapes s) { return shape(no_attrs{}, s).out; }
-  template <class X, class... Bias>
-  static X expand(const attrs&, const X& x, const X& y, const X& w, const Bias&... bias) {
-    X r(expand_bilinear(x.node(), y.node(), w.node()));
-    ((r = r + bias), ...);
-    return r;
-  }
 };
 /// Pairs of the last axis turned by angles, whose cosines and sines [..., width / 2] broadcast with the pairs. The
 /// elements behind `width` stay. ONNX RotaryEmbedding (opset 23) with the caches already gathered.
@@ -179,10 +153,6 @@ struct rotary_embedding_op : product_over<domain::floats> {
     return o;
   }
   static constexpr dims unknown(shapes s) { return s[0]; }
-  template <class X>
-  static X expand(const attrs& at, const X& x, const X& cosine, const X& sine) {
-    return X(expand_rotary_embedding(at, x.node(), cosine.node(), sine.node()));
-  }
 };
 
 }  // namespace ops

@@ -8,34 +8,18 @@ namespace ops {
 /// ONNX And.
 struct logical_and_op : binary_map_over<domain::booleans> {
   static constexpr const char* name = "logical_and";
-  template <class V>
-  static V scalar(V a, V b) {
-    return a & b;
-  }
 };
 /// ONNX Or.
 struct logical_or_op : binary_map_over<domain::booleans> {
   static constexpr const char* name = "logical_or";
-  template <class V>
-  static V scalar(V a, V b) {
-    return a | b;
-  }
 };
 /// ONNX Xor.
 struct logical_xor_op : binary_map_over<domain::booleans> {
   static constexpr const char* name = "logical_xor";
-  template <class V>
-  static V scalar(V a, V b) {
-    return a ^ b;
-  }
 };
 /// ONNX Not.
 struct logical_not_op : map_over<domain::booleans> {
   static constexpr const char* name = "logical_not";
-  template <class V>
-  static V scalar(V x) {
-    return !x;
-  }
 };
 
 }  // namespace ops

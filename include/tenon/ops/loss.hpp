@@ -57,18 +57,10 @@ struct kl_div_attrs {
 namespace ops {
 
 /// `weight` may be null.
-detail::node_ref expand_nll_loss(const class_loss_attrs&, const detail::node_ref& log_p, const detail::node_ref& target,
-                                 const detail::node_ref& weight);
-detail::node_ref expand_cross_entropy(const class_loss_attrs&, const detail::node_ref& x,
-                                      const detail::node_ref& target, const detail::node_ref& weight);
-detail::node_ref expand_mse_loss(const loss_attrs&, const detail::node_ref& x, const detail::node_ref& y);
-detail::node_ref expand_huber_loss(const huber_attrs&, const detail::node_ref& x, const detail::node_ref& y);
-detail::node_ref expand_kl_div(const kl_div_attrs&, const detail::node_ref& x, const detail::node_ref& y);
-
 /// Operands x [n, classes, ...], target [n, ...] of classes, and a weight of each class if they have some.
 struct class_loss_op : unary_over<domain::floats> {
   using attrs = class_loss_attrs;
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 2, max_operands = 3;
   static constexpr dtype operand_type(int k, dtype main) { return k == 1 ? i64 : main; }
   static constexpr outcome shape(const auto& at, shapes s) {
@@ -97,25 +89,15 @@ struct class_loss_op : unary_over<domain::floats> {
 /// -x[target] weight[target]; the mean is over the weights. x holds logarithms. ONNX NegativeLogLikelihoodLoss.
 struct nll_loss_op : class_loss_op {
   static constexpr const char* name = "nll_loss";
-  template <class X, class... Weight>
-  static X expand(const attrs& at, const X& x, const X& target, const Weight&... weight) {
-    const detail::node_ref w[] = {weight.node()..., {}};
-    return X(expand_nll_loss(at, x.node(), target.node(), w[0]));
-  }
 };
 /// nll_loss of log_softmax(x) along the classes. ONNX SoftmaxCrossEntropyLoss.
 struct cross_entropy_op : class_loss_op {
   static constexpr const char* name = "cross_entropy";
-  template <class X, class... Weight>
-  static X expand(const attrs& at, const X& x, const X& target, const Weight&... weight) {
-    const detail::node_ref w[] = {weight.node()..., {}};
-    return X(expand_cross_entropy(at, x.node(), target.node(), w[0]));
-  }
 };
 
 /// Of two values of one shape.
 struct pair_loss_op : unary_over<domain::floats> {
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 2, max_operands = 2;
   static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
@@ -131,28 +113,16 @@ struct pair_loss_op : unary_over<domain::floats> {
 struct mse_loss_op : pair_loss_op {
   using attrs = loss_attrs;
   static constexpr const char* name = "mse_loss";
-  template <class X>
-  static X expand(const attrs& at, const X& x, const X& y) {
-    return X(expand_mse_loss(at, x.node(), y.node()));
-  }
 };
 /// With d = |x - y|: d^2 / 2 up to delta, then delta (d - delta / 2). PyTorch huber_loss.
 struct huber_loss_op : pair_loss_op {
   using attrs = huber_attrs;
   static constexpr const char* name = "huber_loss";
-  template <class X>
-  static X expand(const attrs& at, const X& x, const X& y) {
-    return X(expand_huber_loss(at, x.node(), y.node()));
-  }
 };
 /// y (log y - x) of x = log p and y, 0 where y is 0; with log_target e^y (y - x). PyTorch kl_div.
 struct kl_div_op : pair_loss_op {
   using attrs = kl_div_attrs;
   static constexpr const char* name = "kl_div";
-  template <class X>
-  static X expand(const attrs& at, const X& x, const X& y) {
-    return X(expand_kl_div(at, x.node(), y.node()));
-  }
 };
 
 }  // namespace ops

@@ -11,20 +11,13 @@ constexpr type_outcome product_types(dtypes t) {
   if (o.ok && (o.out == i8 || o.out == u8)) o.out = i32;
   return o;
 }
-/// The operand's index for result index `i`: 0 where its extent is 1 and the result's may be another.
-template <class C, class X>
-X broadcast_index(C& c, const X& extent, const X& out_extent, const X& i) {
-  if (c.same(extent, out_extent)) return i;
-  if (c.same(extent, c.to_index(1))) return c.to_index(0);
-  return c.select(extent == c.to_index(1), c.to_index(0), i);
-}
 
 /// a @ b as NumPy's matmul: [..., m, k] and [..., k, n] give [..., m, n], leading axes broadcast; a vector on the left
 /// is a row, on the right a column, and its axis goes. ONNX MatMul, MatMulInteger.
 struct matmul_op {
   using attrs = no_attrs;
   static constexpr const char* name = "matmul";
-  static constexpr const char* kind_of = "contraction";
+  static constexpr op_kind kind_of = op_kind::contraction;
   static constexpr int operands = 2, max_operands = 2, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
   static constexpr outcome shape(const auto&, shapes s) {
@@ -52,26 +45,6 @@ struct matmul_op {
     return o;
   }
   static constexpr type_outcome types(const auto&, dtypes t) { return product_types(t); }
-  template <class C, class I>
-  static auto compute(C& c, const attrs&, const I& i) {
-    const int ra = c.rank(0), rb = c.rank(1), lead = c.out_rank() - (ra > 1) - (rb > 1);
-    I a, b;
-    for (int d = 0; d < lead; ++d) {
-      if (const int at = d - (lead - (ra - 2)); ra > 2 && at >= 0)
-        a.push_back(broadcast_index(c, c.extent(0, at), c.out_extent(d), i[d]));
-      if (const int at = d - (lead - (rb - 2)); rb > 2 && at >= 0)
-        b.push_back(broadcast_index(c, c.extent(1, at), c.out_extent(d), i[d]));
-    }
-    if (ra > 1) a.push_back(i[lead]);
-    return c.reduce(C::reducer::sum, I{c.extent(0, ra - 1)}, [&](const I& k) {
-      I x = a, y = b;
-      x.push_back(k[0]);
-      y.push_back(k[0]);
-      if (rb > 1) y.push_back(i[lead + (ra > 1)]);
-      const auto left = c.load_wide(0, x);  // in this order with every compiler: operands are named by their first use
-      return left * c.load_wide(1, y);
-    });
-  }
 };
 
 }  // namespace ops
@@ -192,7 +165,7 @@ struct einsum_terms {
 struct einsum_op {
   using attrs = einsum_attrs;
   static constexpr const char* name = "einsum";
-  static constexpr const char* kind_of = "contraction";
+  static constexpr op_kind kind_of = op_kind::contraction;
   static constexpr int operands = 1, max_operands = 3, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
   static constexpr outcome shape(const auto& at, shapes s) {
@@ -229,32 +202,6 @@ struct einsum_op {
   static constexpr type_outcome types(const auto&, dtypes t) { return product_types(t); }
   static constexpr dims unknown(shapes) { return detail::any_dims(); }
   static constexpr type_outcome unknown_types(dtypes t) { return product_types(t); }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    outcome o;
-    const einsum_terms t(o, at);
-    I extents;
-    for (int r = 0; r < t.reduced.rank; ++r) {
-      for (int k = 0; k < t.operands; ++k)
-        if (const int d = t.in[k].find(t.reduced.letters[r]); d >= 0) {
-          extents.push_back(c.extent(k, d));
-          break;
-        }
-    }
-    return c.reduce(C::reducer::sum, extents, [&](const I& r) {
-      auto indices = [&](int k) {
-        I x;
-        for (int d = 0; d < t.in[k].rank; ++d) {
-          const int in_out = t.out.find(t.in[k].letters[d]);
-          x.push_back(in_out >= 0 ? i[in_out] : r[t.reduced.find(t.in[k].letters[d])]);
-        }
-        return x;
-      };
-      auto product = c.load_wide(0, indices(0));
-      for (int k = 1; k < t.operands; ++k) product = product * c.load_wide(k, indices(k));
-      return product;
-    });
-  }
 };
 
 }  // namespace ops

@@ -36,7 +36,7 @@ struct first_axis_attrs {
 namespace ops {
 
 struct movement_op : unary_op {
-  static constexpr const char* kind_of = "movement";
+  static constexpr op_kind kind_of = op_kind::movement;
 };
 
 }  // namespace ops

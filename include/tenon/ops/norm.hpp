@@ -46,40 +46,9 @@ struct group_norm_attrs {
 
 namespace ops {
 
-/// 16-bit floats as f32, everything else as it is.
-template <class X>
-X widened(const X& x) {
-  const dtype t = detail::type_of(x.node());
-  return compute_type(t) == t ? x : X(tenon::cast(x, compute_type(t)));
-}
-template <class X>
-X narrowed(const X& x, const X& like) {
-  const dtype t = detail::type_of(like.node());
-  return detail::type_of(x.node()) == t ? x : X(tenon::cast(x, t));
-}
-inline reduce_attrs kept_axes(int first, int last) {
-  reduce_attrs at{.axes = {}, .keep = true};
-  for (int i = first; i < last; ++i) at.axes.v[at.axes.size++] = i;
-  return at;
-}
-/// (x - mean) / sqrt(variance + epsilon) over axes.
-template <class X>
-X normalized(const X& x, const reduce_attrs& axes, double epsilon) {
-  const X centered = x - tenon::mean(x, axes);
-  return centered * tenon::rsqrt(tenon::mean(X(centered * centered), axes) + epsilon);
-}
-/// A vector over the channels, as extents that broadcast with [n, c, spatial...] of the rank.
-template <class X>
-X per_channel(const X& v, int rank) {
-  if (rank <= 2) return v;
-  ints axes;
-  for (int i = 1; i < rank - 1; ++i) axes.v[axes.size++] = i;
-  return tenon::unsqueeze(v, axes);
-}
-
 template <domain Takes>
 struct library_over : unary_over<Takes> {
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
 };
 
 struct softmax_shape : library_over<domain::floats> {
@@ -95,59 +64,25 @@ struct softmax_shape : library_over<domain::floats> {
 /// e^x / sum of e^x along the axis, shifted by the maximum. ONNX Softmax.
 struct softmax_op : softmax_shape {
   static constexpr const char* name = "softmax";
-  template <class X>
-  static X expand(const attrs& at, const X& x) {
-    const X wide = widened(x);
-    const reduce_attrs axis{.axes = {at.axis}, .keep = true};
-    const X e = tenon::exp(X(wide - tenon::max(wide, axis)));
-    return narrowed(X(e * tenon::reciprocal(tenon::sum(e, axis))), x);
-  }
 };
 /// log(softmax(x)), without its rounding. ONNX LogSoftmax.
 struct log_softmax_op : softmax_shape {
   static constexpr const char* name = "log_softmax";
-  template <class X>
-  static X expand(const attrs& at, const X& x) {
-    const X wide = widened(x);
-    const reduce_attrs axis{.axes = {at.axis}, .keep = true};
-    const X shifted = wide - tenon::max(wide, axis);
-    return narrowed(X(shifted - tenon::log(tenon::sum(X(tenon::exp(shifted)), axis))), x);
-  }
 };
 /// log(sum of e^x) over axes, without overflow. ONNX ReduceLogSumExp.
 struct logsumexp_op : reduction_over<domain::floats> {
   static constexpr const char* name = "logsumexp";
-  static constexpr const char* kind_of = "library";
-  template <class X>
-  static X expand(const attrs& at, const X& x) {
-    const X wide = widened(x);
-    // An infinite maximum is no shift: inf - inf would be NaN.
-    const auto shift = [&](bool keep) {
-      const X m = tenon::max(wide, {.axes = at.axes, .keep = keep});
-      return X(tenon::select(tenon::isinf(m), 0, m));
-    };
-    const X e = tenon::exp(X(wide - shift(true)));
-    return narrowed(X(tenon::log(tenon::sum(e, at)) + shift(at.keep)), x);
-  }
+  static constexpr op_kind kind_of = op_kind::library;
 };
 /// The sum of |x| over axes. ONNX ReduceL1.
 struct l1_norm_op : reduction_over<domain::numbers> {
   static constexpr const char* name = "l1_norm";
-  static constexpr const char* kind_of = "library";
-  template <class X>
-  static X expand(const attrs& at, const X& x) {
-    return tenon::sum(X(tenon::abs(x)), at);
-  }
+  static constexpr op_kind kind_of = op_kind::library;
 };
 /// The root of the sum of squares over axes. ONNX ReduceL2.
 struct l2_norm_op : reduction_over<domain::floats> {
   static constexpr const char* name = "l2_norm";
-  static constexpr const char* kind_of = "library";
-  template <class X>
-  static X expand(const attrs& at, const X& x) {
-    const X wide = widened(x);
-    return narrowed(X(tenon::sqrt(tenon::sum(X(wide * wide), at))), x);
-  }
+  static constexpr op_kind kind_of = op_kind::library;
 };
 
 /// Normalised over the axes from `axis` on, whose mean is taken off; then times `scale` and plus `bias`, which
@@ -172,28 +107,11 @@ struct layer_norm_shape : library_over<domain::floats> {
 struct layer_norm_op : layer_norm_shape {
   static constexpr const char* name = "layer_norm";
   static constexpr int max_operands = 3;
-  template <class X, class... Affine>
-  static X expand(const attrs& at, const X& x, const Affine&... affine) {
-    const int rank = detail::shape_of(x.node()).rank;
-    X y = normalized(widened(x), kept_axes(at.axis < 0 ? at.axis + rank : at.axis, rank), at.epsilon);
-    int k = 0;
-    ((y = k++ == 0 ? X(y * widened(affine)) : X(y + widened(affine))), ...);
-    return narrowed(y, x);
-  }
 };
 /// x / sqrt(mean of x^2 + epsilon) over the axes from `axis` on, times `scale`. ONNX RMSNormalization (opset 23).
 struct rms_norm_op : layer_norm_shape {
   static constexpr const char* name = "rms_norm";
   static constexpr int max_operands = 2;
-  template <class X, class... Scale>
-  static X expand(const attrs& at, const X& x, const Scale&... scale) {
-    const int rank = detail::shape_of(x.node()).rank;
-    const X wide = widened(x);
-    const reduce_attrs axes = kept_axes(at.axis < 0 ? at.axis + rank : at.axis, rank);
-    X y = wide * tenon::rsqrt(tenon::mean(X(wide * wide), axes) + at.epsilon);
-    ((y = X(y * widened(scale))), ...);
-    return narrowed(y, x);
-  }
 };
 
 /// Refuses what is no vector over the channels (axis 1) of operand 0.
@@ -226,14 +144,6 @@ struct batch_norm_op : library_over<domain::floats> {
   static constexpr int operands = 5, max_operands = 5;
   static constexpr outcome shape(const auto&, shapes s) { return channel_vectors(s, 2); }
   static constexpr dims unknown(shapes s) { return s[0]; }
-  template <class X>
-  static X expand(const attrs& at, const X& x, const X& scale, const X& bias, const X& mean, const X& variance) {
-    const int rank = detail::shape_of(x.node()).rank;
-    // One product and one sum per element: what depends on the channel alone is computed once, or folded.
-    const X factor = widened(scale) * tenon::rsqrt(widened(variance) + at.epsilon);
-    const X offset = widened(bias) - widened(mean) * factor;
-    return narrowed(X(widened(x) * per_channel(factor, rank) + per_channel(offset, rank)), x);
-  }
 };
 /// x [n, c, ...] normalised over its spatial axes; operands x, scale, bias. ONNX InstanceNormalization.
 struct instance_norm_op : library_over<domain::floats> {
@@ -242,12 +152,6 @@ struct instance_norm_op : library_over<domain::floats> {
   static constexpr int operands = 3, max_operands = 3;
   static constexpr outcome shape(const auto&, shapes s) { return channel_vectors(s, 3); }
   static constexpr dims unknown(shapes s) { return s[0]; }
-  template <class X>
-  static X expand(const attrs& at, const X& x, const X& scale, const X& bias) {
-    const int rank = detail::shape_of(x.node()).rank;
-    const X y = normalized(widened(x), kept_axes(2, rank), at.epsilon);
-    return narrowed(X(y * per_channel(widened(scale), rank) + per_channel(widened(bias), rank)), x);
-  }
 };
 /// x [n, c, ...] normalised over groups of channels and its spatial axes; operands x, scale, bias. ONNX
 /// GroupNormalization (opset 21: scale and bias per channel).
@@ -265,15 +169,6 @@ struct group_norm_op : library_over<domain::floats> {
     return o;
   }
   static constexpr dims unknown(shapes s) { return s[0]; }
-  template <class X>
-  static X expand(const attrs& at, const X& x, const X& scale, const X& bias) {
-    const dims d = detail::shape_of(x.node());
-    dims grouped{d[0], at.groups, d[1] < 0 ? dyn : d[1] / at.groups};
-    for (int i = 2; i < d.rank; ++i) grouped.push_back(d[i]);
-    const X split = tenon::reshape(widened(x), extents(grouped));
-    const X y = tenon::reshape(normalized(split, kept_axes(2, grouped.rank), at.epsilon), extents(d));
-    return narrowed(X(y * per_channel(widened(scale), d.rank) + per_channel(widened(bias), d.rank)), x);
-  }
 };
 
 /// x / max(root of the sum of x^2 along the axis, epsilon). PyTorch normalize.
@@ -282,12 +177,6 @@ struct l2_normalize_op : library_over<domain::floats> {
   static constexpr const char* name = "l2_normalize";
   static constexpr outcome shape(const auto& at, shapes s) { return softmax_shape::shape(softmax_attrs{at.axis}, s); }
   static constexpr dims unknown(shapes s) { return s[0]; }
-  template <class X>
-  static X expand(const attrs& at, const X& x) {
-    const X wide = widened(x);
-    const X norm = tenon::sqrt(tenon::sum(X(wide * wide), {.axes = {at.axis}, .keep = true}));
-    return narrowed(X(wide / tenon::maximum(norm, at.epsilon)), x);
-  }
 };
 /// The first half along the axis times the sigmoid of the second. PyTorch glu.
 struct glu_op : library_over<domain::floats> {
@@ -307,15 +196,6 @@ struct glu_op : library_over<domain::floats> {
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
-  template <class X>
-  static X expand(const attrs& at, const X& x) {
-    const dims& d = detail::shape_of(x.node());
-    const int half = static_cast<int>(d[at.axis < 0 ? at.axis + d.rank : at.axis] / 2);
-    const X a = tenon::slice(x, {.start = {0}, .stop = {half}, .axes = {at.axis}});
-    const X b = tenon::slice(x, {.start = {half}, .stop = {slice_end}, .axes = {at.axis}});
-    const X wide = widened(a);
-    return narrowed(X(wide / (1 + tenon::exp(-widened(b)))), x);
-  }
 };
 
 }  // namespace ops

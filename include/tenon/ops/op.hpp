@@ -1,58 +1,22 @@
-// What an operator is: one struct, in one place, that states its name, attributes, shapes, types and meaning.
+// What an operator is to its users: one struct, in one place, that states its name, attributes, shapes and types.
 //
-//   struct relu_op : map_op {
+//   struct relu_op : map_over<domain::numbers> {
 //     static constexpr const char* name = "relu";
-//     template <class V> static V scalar(V x) { return max(x, x.like(0)); }
 //   };
 //
 // Members of an operator struct (base classes below supply the usual ones):
 //   name                                       snake_case, unique
 //   attrs                                      an aggregate with `fields`; no_attrs when there are none
-//   kind_of                                    how it takes part in fusion: "map", "movement", "reduction", ...
+//   kind_of                                    how it takes part in fusion and scheduling
 //   operands, max_operands, results            how many
 //   shape(const attrs&, shapes) -> outcome     constexpr; the one shape rule: C++ compiler, graph, call
 //   types(const attrs&, dtypes) -> type_outcome  constexpr
 //   unknown(shapes) -> dims                    constexpr; with run-time attributes: what the type still knows
 //   unknown_types(dtypes) -> type_outcome      the same for element types, where attributes decide them
 //   operand_type(k, main) -> dtype             constexpr; operand k's type when the main operand's is `main`
-// and its meaning in one of
-//   scalar(V...), scalar(const attrs&, V...)   map operators: one function of scalars
-//   compute(C& c, const attrs&, const I& i)    the result element at indices i, in the generic terms of a context
-//   program(P& p, const attrs&)                loops, conditions, loads and stores of its own
-//   expand(const attrs&, X...)                 library operators: written in other operators, on tensors
-//
-// The context C of `compute` is native (the element is computed) or symbolic (its expression is built):
-//   C::value, C::index, C::mask, C::indices (index_list<C::index>)
-//   c.operands(), c.rank(k), c.out_rank()      numbers
-//   c.extent(k, d), c.out_extent(d)            indices
-//   c.exact_extent(k, d)                       the same as a number: code is made for this extent alone
-//   c.load(k, indices) -> value                operand k, in its compute type (f32 for f16 and bf16)
-//   c.load_wide(k, indices) -> wide            the same in its accumulator type (i32 for 8-bit integers)
-//   c.load_term(k, indices) -> term            the same in the type of a mean's sum (64 bits for integers)
-//   c.load_if(mask, k, indices, otherwise)     reads only where the mask holds
-//   c.load_wide_if(mask, k, indices)           the same in the accumulator type, else 0
-//   c.load_bits(dtype, k, indices) -> value    the stored bits as another type of the same size
-//   c.load_mask(k, indices) -> mask            a b8 operand
-//   c.load_index(k, indices) -> index          an integer operand as an index
-//   c.constant(number) -> value, c.lowest(), c.highest()  of operand 0's (or `main_operand`'s) compute type
-//   c.to_index(number) -> index
-//   c.to_value(index) -> value of the result's compute type; c.from_mask(mask) -> value
-//   c.to_term(index) -> term                   of operand 0's (or `main_operand`'s) type
-//   c.select(mask, a, b)                       values or indices
-//   c.same(index, index) -> bool               whether two indices are known to be equal; a hint, false is always right
-//   c.reduce(C::reducer, extents, f)           f(indices) -> value or wide; sum, prod, max, min in index order
-//   c.reduce_mask(reducer, extents, f)         f(indices) -> mask; all, any
-//   c.reduce_arg(reducer, extent, f) -> index  f(index) -> value; argmax, argmin: the first best, NaN counts as best
-// Masks combine with & | !, indices with + - * / % (both >= 0) and comparisons, values with everything in prim.hpp.
-//
-// The builder P of `program` adds statements:
-//   p.outer(extents, f)                        parallel loops: f(indices)
-//   p.loop(begin, end, f)                      a serial loop: f(index)
-//   p.branch(mask, f[, otherwise])
-//   p.local(value) -> a variable with get() and set(value); p.local_index(index) the same for indices
-//   p.store(result, indices, value), p.load_result(result, indices) -> value; and all that C has
-//   p.load_result_index(result, indices) -> index        of a result of i64
+// What it means is told to the library alone: src/ops/meaning.hpp.
 #pragma once
+#include "tenon/core/op_kind.hpp"
 #include "tenon/core/outcome.hpp"
 
 namespace tenon {
@@ -76,11 +40,6 @@ using detail::dtypes;
 using detail::outcome;
 using detail::shapes;
 using detail::type_outcome;
-
-// Hide the objects tenon::min and tenon::max inside operators, so that calls there find the scalars' own functions.
-struct nothing;
-void min(nothing);
-void max(nothing);
 
 /// What element types an operator takes.
 enum class domain : unsigned char { any, numbers, floats, integers, bits, booleans };
@@ -119,7 +78,7 @@ constexpr type_outcome as_b8(type_outcome o) {
 template <domain Takes>
 struct map_over {
   using attrs = no_attrs;
-  static constexpr const char* kind_of = "map";
+  static constexpr op_kind kind_of = op_kind::map;
   static constexpr int operands = 1, max_operands = 1, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
   static constexpr outcome shape(const auto&, shapes s) { return detail::broadcast_all(s); }

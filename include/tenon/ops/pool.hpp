@@ -29,7 +29,7 @@ namespace ops {
 template <domain Takes>
 struct pool_over : unary_over<Takes> {
   using attrs = pool_attrs;
-  static constexpr const char* kind_of = "reduction";
+  static constexpr op_kind kind_of = op_kind::reduction;
   static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
@@ -66,86 +66,26 @@ struct pool_over : unary_over<Takes> {
     for (int i = 0; i < 2 && r.rank >= 4; ++i) r[i] = s[0][i];
     return r;
   }
-
-  template <class C>
-  static typename C::indices window_extents(C& c, const attrs& at) {
-    typename C::indices e;
-    for (int w : at.window) e.push_back(c.to_index(w));
-    return e;
-  }
-  /// The operand's indices for a tap of the window, and whether they are inside.
-  template <class C, class I>
-  static I tap(C& c, const attrs& at, const I& i, const I& r, typename C::mask& inside) {
-    I x = i;
-    for (int k = 0; k < at.window.size; ++k) {
-      const int d = c.rank(0) - at.window.size + k;
-      x[d] = i[d] * c.to_index(entry(at.stride, k, 1)) + r[k] * c.to_index(entry(at.dilation, k, 1));
-      if (!cut(at)) continue;
-      x[d] = x[d] - c.to_index(padding_before(at.padding, k));
-      inside = inside & (x[d] >= c.to_index(0)) & (x[d] < c.extent(0, d));
-    }
-    return x;
-  }
-  /// Windows may reach outside.
-  static constexpr bool cut(const attrs& at) { return at.ceil_mode || has_padding(at.padding); }
-  /// The taps combined; what is outside counts as `otherwise`.
-  template <class C, class I, class V>
-  static auto over(C& c, typename C::reducer how, const attrs& at, const I& i, const V& otherwise) {
-    return c.reduce(how, window_extents(c, at), [&](const I& r) {
-      typename C::mask inside = c.to_index(0) == c.to_index(0);
-      const I x = tap(c, at, i, r, inside);
-      return cut(at) ? c.load_if(inside, 0, x, otherwise) : c.load(0, x);
-    });
-  }
 };
 
 /// The largest of each window; NaN when one is; padding does not count. ONNX MaxPool (its first result).
 struct max_pool_op : pool_over<domain::numbers> {
   static constexpr const char* name = "max_pool";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    return over(c, C::reducer::max, at, i, c.lowest());
-  }
 };
 /// The sum of each window.
 struct sum_pool_op : pool_over<domain::numbers> {
   static constexpr const char* name = "sum_pool";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    return over(c, C::reducer::sum, at, i, c.constant(0));
-  }
 };
 /// The mean of each window: of the elements inside, or with count_include_pad of those and the padding. ONNX
 /// AveragePool.
 struct avg_pool_op : pool_over<domain::floats> {
   static constexpr const char* name = "avg_pool";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const auto sum = over(c, C::reducer::sum, at, i, c.constant(0));
-    extent_t all = 1;
-    for (int w : at.window) all = detail::bounded_product(all, w);
-    if (!cut(at) || (at.count_include_pad && !at.ceil_mode)) return sum / c.constant(all);
-    // Taps inside the operand, or inside the operand with its padding.
-    const auto count = c.reduce(C::reducer::sum, window_extents(c, at), [&](const I& r) {
-      typename C::mask inside = c.to_index(0) == c.to_index(0);
-      const I x = tap(c, at, i, r, inside);
-      if (at.count_include_pad) {
-        inside = c.to_index(0) == c.to_index(0);
-        for (int k = 0; k < at.window.size; ++k) {
-          const int d = c.rank(0) - at.window.size + k;
-          inside = inside & (x[d] < c.extent(0, d) + c.to_index(padding_after(at.padding, at.window.size, k)));
-        }
-      }
-      return c.select(inside, c.constant(1), c.constant(0));
-    });
-    return sum / count;
-  }
 };
 
 /// Reductions over all axes behind the second, which stay with extent 1: global pooling of [n, c, spatial...].
 template <domain Takes>
 struct global_pool_over : unary_over<Takes> {
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr outcome shape(const auto&, shapes s) {
     outcome o;
     o.out = s[0];
@@ -154,27 +94,14 @@ struct global_pool_over : unary_over<Takes> {
     for (int i = 2; i < s[0].rank; ++i) o.out[i] = 1;
     return o;
   }
-  static reduce_attrs spatial(int rank) {
-    reduce_attrs at{.axes = {}, .keep = true};
-    for (int i = 2; i < rank; ++i) at.axes.v[at.axes.size++] = i;
-    return at;
-  }
 };
 /// ONNX GlobalMaxPool.
 struct global_max_pool_op : global_pool_over<domain::numbers> {
   static constexpr const char* name = "global_max_pool";
-  template <class X>
-  static X expand(const no_attrs&, const X& x) {
-    return tenon::max(x, spatial(detail::shape_of(x.node()).rank));
-  }
 };
 /// ONNX GlobalAveragePool.
 struct global_avg_pool_op : global_pool_over<domain::floats> {
   static constexpr const char* name = "global_avg_pool";
-  template <class X>
-  static X expand(const no_attrs&, const X& x) {
-    return tenon::mean(x, spatial(detail::shape_of(x.node()).rank));
-  }
 };
 
 }  // namespace ops

@@ -18,23 +18,10 @@ struct quantize_attrs {
 
 namespace ops {
 
-detail::node_ref expand_quantize(const quantize_attrs&, const detail::node_ref& x, const detail::node_ref& scale,
-                                 const detail::node_ref& zero);
 /// `zero` may be null.
-detail::node_ref expand_dequantize(const quantize_attrs&, const detail::node_ref& q, const detail::node_ref& scale,
-                                   const detail::node_ref& zero);
 /// i: which result.
-detail::node_ref expand_dynamic_quantize(const detail::node_ref& x, int i);
 /// The zero points may be null.
-detail::node_ref expand_matmul_integer(const detail::node_ref& a, const detail::node_ref& b,
-                                       const detail::node_ref& a_zero, const detail::node_ref& b_zero);
-detail::node_ref expand_conv_integer(const conv_attrs&, const detail::node_ref& x, const detail::node_ref& w,
-                                     const detail::node_ref& x_zero, const detail::node_ref& w_zero);
-
 /// Operands as the operators have them; operand 8 may be missing.
-detail::node_ref expand_qlinear_matmul(const detail::node_ref* operands);
-detail::node_ref expand_qlinear_conv(const conv_attrs&, const detail::node_ref* operands, int n);
-
 constexpr bool is_byte(dtype d) { return d == i8 || d == u8 || d == any_dtype; }
 
 /// A scale or zero point: of rank 0, of one element, or a vector along an axis of `x`.
@@ -58,7 +45,7 @@ constexpr outcome quantized_shape(const quantize_attrs& at, shapes s) {
 struct quantize_linear_op : unary_over<domain::floats> {
   using attrs = quantize_attrs;
   static constexpr const char* name = "quantize_linear";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 3, max_operands = 3;
   static constexpr dtype operand_type(int k, dtype main) { return k == 2 ? u8 : main; }
   static constexpr outcome shape(const auto& at, shapes s) { return quantized_shape(at, s); }
@@ -70,16 +57,12 @@ struct quantize_linear_op : unary_over<domain::floats> {
     if (o.ok && !in_domain(domain::integers, t[2])) o.refuse() << "zero point of " << tenon::name(t[2]);
     return o;
   }
-  template <class X>
-  static X expand(const attrs& at, const X& x, const X& scale, const X& zero) {
-    return X(expand_quantize(at, x.node(), scale.node(), zero.node()));
-  }
 };
 /// Operands q, scale[, zero]: (q - zero) * scale in the scale's type. ONNX DequantizeLinear.
 struct dequantize_linear_op : unary_over<domain::integers> {
   using attrs = quantize_attrs;
   static constexpr const char* name = "dequantize_linear";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 2, max_operands = 3;
   static constexpr dtype operand_type(int k, dtype main) { return k == 1 ? f32 : main; }
   static constexpr outcome shape(const auto& at, shapes s) { return quantized_shape(at, s); }
@@ -94,16 +77,11 @@ struct dequantize_linear_op : unary_over<domain::integers> {
     o.out = t[1];
     return o;
   }
-  template <class X, class... Zero>
-  static X expand(const attrs& at, const X& q, const X& scale, const Zero&... zero) {
-    const detail::node_ref z[] = {zero.node()..., {}};
-    return X(expand_dequantize(at, q.node(), scale.node(), z[0]));
-  }
 };
 /// x (f32) as u8, its scale (f32) and zero point (u8), so that its values and 0 fit. ONNX DynamicQuantizeLinear.
 struct dynamic_quantize_linear_op : unary_over<domain::floats> {
   static constexpr const char* name = "dynamic_quantize_linear";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int results = 3;
   static constexpr outcome shape(const auto&, shapes s) {
     outcome o;
@@ -119,18 +97,13 @@ struct dynamic_quantize_linear_op : unary_over<domain::floats> {
     if (t[0] != f32 && t[0] != any_dtype) o.refuse() << tenon::name(t[0]) << " is not f32";
     return o;
   }
-  template <class X>
-  static std::tuple<X, X, X> expand(const attrs&, const X& x) {
-    return {X(expand_dynamic_quantize(x.node(), 0)), X(expand_dynamic_quantize(x.node(), 1)),
-            X(expand_dynamic_quantize(x.node(), 2))};
-  }
 };
 
 /// Operands a, b[, a's zero point[, b's]] of i8 or u8: the product in i32 of what is over the zero points, which are
 /// scalars, or vectors along a's rows and b's columns. ONNX MatMulInteger.
 struct matmul_integer_op : unary_over<domain::integers> {
   static constexpr const char* name = "matmul_integer";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 2, max_operands = 4;
   static constexpr outcome shape(const auto&, shapes s) {
     const dims both[] = {s[0], s[1]};
@@ -149,11 +122,6 @@ struct matmul_integer_op : unary_over<domain::integers> {
       if (!is_byte(t[k])) o.refuse() << tenon::name(t[k]) << " is neither i8 nor u8";
     return o;
   }
-  template <class X, class... Zero>
-  static X expand(const attrs&, const X& a, const X& b, const Zero&... zero) {
-    const detail::node_ref z[] = {zero.node()..., {}, {}};
-    return X(expand_matmul_integer(a.node(), b.node(), z[0], z[1]));
-  }
 };
 /// Operands x, w[, x's zero point[, w's]] of i8 or u8: the convolution in i32 over 1 to 3 spatial axes of what is over
 /// the zero points, which are scalars, w's also a vector along its first axis. ONNX ConvInteger.
@@ -170,18 +138,13 @@ struct conv_integer_op : matmul_integer_op {
     return o;
   }
   static constexpr dims unknown(shapes) { return detail::any_dims(); }
-  template <class X, class... Zero>
-  static X expand(const attrs& at, const X& x, const X& w, const Zero&... zero) {
-    const detail::node_ref z[] = {zero.node()..., {}, {}};
-    return X(expand_conv_integer(at, x.node(), w.node(), z[0], z[1]));
-  }
 };
 
 /// Operands a, its scale and zero point, b, its scale and zero point, the result's scale and zero point: the product of
 /// quantised matrices, quantised. b's scale and zero point may be vectors along its columns. ONNX QLinearMatMul.
 struct qlinear_matmul_op : unary_over<domain::integers> {
   static constexpr const char* name = "qlinear_matmul";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 8, max_operands = 8;
   static constexpr bool is_scale(int k) { return k == 1 || k == 4 || k == 6; }
   static constexpr dtype operand_type(int k, dtype main) { return is_scale(k) ? f32 : main; }
@@ -203,11 +166,6 @@ struct qlinear_matmul_op : unary_over<domain::integers> {
         o.refuse() << tenon::name(t[k]) << (is_scale(k) ? " is not f32" : " is neither i8 nor u8");
     }
     return o;
-  }
-  template <class X, class... More>
-  static X expand(const attrs&, const X& a, const More&... more) {
-    const detail::node_ref in[] = {a.node(), more.node()...};
-    return X(expand_qlinear_matmul(in));
   }
 };
 /// Operands x, its scale and zero point, w, its scale and zero point, the result's scale and zero point[, a bias of i32
@@ -233,11 +191,6 @@ struct qlinear_conv_op : qlinear_matmul_op {
     type_outcome o = qlinear_matmul_op::types(at, t);
     if (o.ok && t.size() > 8 && t[8] != i32 && t[8] != any_dtype) o.refuse() << "a bias of " << tenon::name(t[8]);
     return o;
-  }
-  template <class X, class... More>
-  static X expand(const attrs& at, const X& x, const More&... more) {
-    const detail::node_ref in[] = {x.node(), more.node()...};
-    return X(expand_qlinear_conv(at, in, static_cast<int>(std::size(in))));
   }
 };
 

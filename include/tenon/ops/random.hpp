@@ -46,10 +46,6 @@ struct bernoulli_attrs {
 
 namespace ops {
 
-detail::node_ref expand_random_uniform(const random_uniform_attrs&, const detail::node_ref& seed);
-detail::node_ref expand_random_normal(const random_normal_attrs&, const detail::node_ref& seed);
-detail::node_ref expand_bernoulli(const bernoulli_attrs&, const detail::node_ref& p, const detail::node_ref& seed);
-
 /// Operators of a seed, which is a u64 of rank 0.
 struct random_op {
   static constexpr int operands = 1, max_operands = 1, results = 1, main_operand = 0;
@@ -80,42 +76,18 @@ struct random_op {
 struct random_bits_op : random_op {
   using attrs = extents_attrs;
   static constexpr const char* name = "random_bits";
-  static constexpr const char* kind_of = "reduction";
+  static constexpr op_kind kind_of = op_kind::reduction;
   static constexpr type_outcome types(const auto&, dtypes t) { return made_of_seed(t, 0, u64); }
-  template <class C, class I>
-  static auto compute(C& c, const attrs&, const I& i) {
-    auto position = c.to_index(0);
-    for (int d = 0; d < c.out_rank(); ++d) position = position * c.out_extent(d) + i[d];
-    const auto number = [&](std::int64_t v) { return c.constant(v); };
-    const auto low = [&](auto v) { return v & number(0xffffffff); };
-    const auto high = [&](auto v) { return shift_right(v, number(32)); };
-    const auto counter = c.to_value(position), seed = c.load(0, I{});
-    auto c0 = low(counter), c1 = high(counter), c2 = number(0), c3 = number(0), k0 = low(seed), k1 = high(seed);
-    for (int round = 0; round < 10; ++round) {
-      const auto a = c0 * number(0xD2511F53), b = c2 * number(0xCD9E8D57);
-      c0 = high(b) ^ c1 ^ k0;
-      c1 = low(b);
-      c2 = high(a) ^ c3 ^ k1;
-      c3 = low(a);
-      k0 = low(k0 + number(0x9E3779B9));
-      k1 = low(k1 + number(0xBB67AE85));
-    }
-    return c0 | shift_left(c1, number(32));
-  }
 };
 /// Of floats: multiples of 2^-24 (f64: 2^-53) in [0, 1), times high - low, plus low. ONNX RandomUniform.
 struct random_uniform_op : random_op {
   using attrs = random_uniform_attrs;
   static constexpr const char* name = "random_uniform";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr type_outcome types(const auto& at, dtypes t) {
     type_outcome o = made_of_seed(t, 0, at.type);
     if (o.ok && !in_domain(domain::floats, at.type)) o.refuse() << tenon::name(at.type) << " is not a float";
     return o;
-  }
-  template <class X>
-  static X expand(const attrs& at, const X& seed) {
-    return X(expand_random_uniform(at, seed.node()));
   }
 };
 /// Normally distributed floats, by the method of Box and Muller in f64, in additions, products, quotients and roots
@@ -123,16 +95,12 @@ struct random_uniform_op : random_op {
 struct random_normal_op : random_uniform_op {
   using attrs = random_normal_attrs;
   static constexpr const char* name = "random_normal";
-  template <class X>
-  static X expand(const attrs& at, const X& seed) {
-    return X(expand_random_normal(at, seed.node()));
-  }
 };
 /// Operands p and seed: 1 with the probability that p's element says, else 0. ONNX Bernoulli.
 struct bernoulli_op {
   using attrs = bernoulli_attrs;
   static constexpr const char* name = "bernoulli";
-  static constexpr const char* kind_of = "library";
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr int operands = 2, max_operands = 2, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int k, dtype main) { return k == 1 ? u64 : main; }
   static constexpr outcome shape(const auto&, shapes s) {
@@ -149,10 +117,6 @@ struct bernoulli_op {
     return o;
   }
   static constexpr type_outcome unknown_types(dtypes) { return {}; }
-  template <class X>
-  static X expand(const attrs& at, const X& p, const X& seed) {
-    return X(expand_bernoulli(at, p.node(), seed.node()));
-  }
 };
 
 }  // namespace ops

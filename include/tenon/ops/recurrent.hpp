@@ -61,10 +61,6 @@ enum class recurrent_cell : unsigned char { rnn, gru, lstm };
 /// Longest sequence whose steps are written out.
 inline constexpr extent_t max_recurrent_steps = 1024;
 
-/// The results' nodes; empty until the extents are known. Operands that are not there are null: x, w, r, b, the first
-/// state, lengths, and of lstm the first cell and the peepholes behind the state.
-void expand_recurrent(recurrent_cell, const recurrent_attrs&, const detail::node_ref* operands, int n,
-                      detail::node_ref* results);
 outcome recurrent_shape(recurrent_cell, const recurrent_attrs&, shapes);
 
 /// Operands x, w [directions, gates * hidden, inputs], r [directions, gates * hidden, hidden], b [directions, 2 * gates
@@ -75,7 +71,8 @@ outcome recurrent_shape(recurrent_cell, const recurrent_attrs&, shapes);
 template <recurrent_cell Cell>
 struct recurrent_over {
   using attrs = recurrent_attrs;
-  static constexpr const char* kind_of = "library";
+  static constexpr recurrent_cell cell = Cell;
+  static constexpr op_kind kind_of = op_kind::library;
   static constexpr bool has_cell = Cell == recurrent_cell::lstm;
   static constexpr int operands = 3, max_operands = has_cell ? 8 : 6, results = has_cell ? 3 : 2, main_operand = 0;
   static constexpr dtype operand_type(int k, dtype main) { return k == max_operands - 1 ? i64 : main; }
@@ -94,16 +91,6 @@ struct recurrent_over {
     if (o.ok && lengths && !in_domain(domain::integers, t[max_operands - 1]))
       o.refuse() << "lengths of " << tenon::name(t[max_operands - 1]);
     return o;
-  }
-  template <class X, class... More>
-  static auto expand(const attrs& at, const X& x, const X& w, const X& r, const More&... more) {
-    const detail::node_ref in[] = {x.node(), w.node(), r.node(), more.node()...};
-    detail::node_ref out[3];
-    expand_recurrent(Cell, at, in, static_cast<int>(std::size(in)), out);
-    if constexpr (has_cell)
-      return std::tuple<X, X, X>{X(out[0]), X(out[1]), X(out[2])};
-    else
-      return std::tuple<X, X>{X(out[0]), X(out[1])};
   }
 };
 /// state = f(w x + r state). ONNX RNN.

@@ -57,25 +57,12 @@ constexpr dims without(const dims& d, const axis_mask& m, bool keep) {
       r.push_back(1);
   return r;
 }
-/// The operand's indices for result indices `i` and reduced indices `r`.
-template <class I>
-I joined_indices(const axis_mask& m, int rank, bool keep, const I& i, const I& r) {
-  I x;
-  for (int d = 0, o = 0, k = 0; d < rank; ++d) {
-    if (m.on[d]) {
-      x.push_back(r[k++]);
-      o += keep;
-    } else {
-      x.push_back(i[o++]);
-    }
-  }
-  return x;
-}
-
-template <domain Takes>
+/// `ByAxis`: also by name of an axis, sum(d)(x(i, d)).
+template <domain Takes, bool ByAxis = false>
 struct reduction_over : unary_over<Takes> {
   using attrs = reduce_attrs;
-  static constexpr const char* kind_of = "reduction";
+  static constexpr bool reduces_by_axis = ByAxis;
+  static constexpr op_kind kind_of = op_kind::reduction;
   static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
@@ -84,96 +71,41 @@ struct reduction_over : unary_over<Takes> {
     if (o.ok) o.out = without(s[0], m, at.keep);
     return o;
   }
-  /// Extents of the reduced axes, in order.
-  template <class C>
-  static typename C::indices reduced_extents(C& c, const attrs& at) {
-    outcome o;
-    const axis_mask m = reduced_axes(o, at.axes, c.rank(0));
-    typename C::indices e;
-    for (int d = 0; d < c.rank(0); ++d)
-      if (m.on[d]) e.push_back(c.extent(0, d));
-    return e;
-  }
-  /// f(operand indices) combined over the reduced axes.
-  template <class C, class I, class F>
-  static auto over(C& c, typename C::reducer how, const attrs& at, const I& i, F f) {
-    outcome o;
-    const axis_mask m = reduced_axes(o, at.axes, c.rank(0));
-    return c.reduce(how, reduced_extents(c, at),
-                    [&](const I& r) { return f(joined_indices(m, c.rank(0), at.keep, i, r)); });
-  }
 };
 
 /// The sum over axes; 0 of none. ONNX ReduceSum.
-struct sum_op : reduction_over<domain::numbers> {
+struct sum_op : reduction_over<domain::numbers, true> {
   static constexpr const char* name = "sum";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    return over(c, C::reducer::sum, at, i, [&](const I& x) { return c.load(0, x); });
-  }
 };
 /// The product over axes; 1 of none. ONNX ReduceProd.
-struct prod_op : reduction_over<domain::numbers> {
+struct prod_op : reduction_over<domain::numbers, true> {
   static constexpr const char* name = "prod";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    return over(c, C::reducer::prod, at, i, [&](const I& x) { return c.load(0, x); });
-  }
 };
 /// The largest over axes; NaN when one is, the type's lowest value (-inf) of none. ONNX ReduceMax.
-struct max_op : reduction_over<domain::numbers> {
+struct max_op : reduction_over<domain::numbers, true> {
   static constexpr const char* name = "max";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    return over(c, C::reducer::max, at, i, [&](const I& x) { return c.load(0, x); });
-  }
 };
 /// The smallest over axes; NaN when one is, the type's highest value (inf) of none. ONNX ReduceMin.
-struct min_op : reduction_over<domain::numbers> {
+struct min_op : reduction_over<domain::numbers, true> {
   static constexpr const char* name = "min";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    return over(c, C::reducer::min, at, i, [&](const I& x) { return c.load(0, x); });
-  }
 };
 /// The mean over axes; integers are added in 64 bits, then truncate; of none NaN, for integers 0. ONNX ReduceMean.
 struct mean_op : reduction_over<domain::numbers> {
   static constexpr const char* name = "mean";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const auto extents = reduced_extents(c, at);
-    auto count = c.to_index(1);
-    for (int d = 0; d < extents.size; ++d) count = count * extents[d];
-    return over(c, C::reducer::sum, at, i, [&](const I& x) { return c.load_term(0, x); }) / c.to_term(count);
-  }
 };
 /// Whether all over axes are true; true of none. NumPy all.
-struct all_op : reduction_over<domain::booleans> {
+struct all_op : reduction_over<domain::booleans, true> {
   static constexpr const char* name = "all";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    outcome o;
-    const axis_mask m = reduced_axes(o, at.axes, c.rank(0));
-    return c.reduce_mask(C::reducer::all, reduced_extents(c, at),
-                         [&](const I& r) { return c.load_mask(0, joined_indices(m, c.rank(0), at.keep, i, r)); });
-  }
 };
 /// Whether any over axes is true; false of none. NumPy any.
-struct any_op : reduction_over<domain::booleans> {
+struct any_op : reduction_over<domain::booleans, true> {
   static constexpr const char* name = "any";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    outcome o;
-    const axis_mask m = reduced_axes(o, at.axes, c.rank(0));
-    return c.reduce_mask(C::reducer::any, reduced_extents(c, at),
-                         [&](const I& r) { return c.load_mask(0, joined_indices(m, c.rank(0), at.keep, i, r)); });
-  }
 };
 
 /// Positions (i64) of the best along one axis; the first of equal ones, NaN counts as best.
 struct arg_reduction : unary_over<domain::numbers> {
   using attrs = arg_attrs;
-  static constexpr const char* kind_of = "reduction";
+  static constexpr op_kind kind_of = op_kind::reduction;
   static constexpr outcome shape(const auto& at, shapes s) {
     outcome o;
     o.out = s[0];
@@ -194,31 +126,14 @@ struct arg_reduction : unary_over<domain::numbers> {
     if (o.ok) o.out = i64;
     return o;
   }
-  template <class C, class I>
-  static auto position(C& c, typename C::reducer how, const attrs& at, const I& i) {
-    const int axis = at.axis < 0 ? at.axis + c.rank(0) : at.axis;
-    axis_mask m;
-    m.on[axis] = true;
-    return c.reduce_arg(how, c.extent(0, axis), [&](const typename C::index& r) {
-      return c.load(0, joined_indices(m, c.rank(0), at.keep, i, I{r}));
-    });
-  }
 };
 /// The position of the largest. ONNX ArgMax.
 struct argmax_op : arg_reduction {
   static constexpr const char* name = "argmax";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    return position(c, C::reducer::argmax, at, i);
-  }
 };
 /// The position of the smallest. ONNX ArgMin.
 struct argmin_op : arg_reduction {
   static constexpr const char* name = "argmin";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    return position(c, C::reducer::argmin, at, i);
-  }
 };
 
 }  // namespace ops

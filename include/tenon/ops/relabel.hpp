@@ -28,34 +28,7 @@ using transpose_attrs = axes_attrs;
 namespace ops {
 
 /// The same elements in row-major order under other extents: what reshape, flatten, squeeze and unsqueeze mean.
-struct relabel_op : movement_op {
-  static constexpr bool is_view = true;  // the same elements in the same order: no kernel is needed
-  template <class C, class I>
-  static auto compute(C& c, const auto&, const I& i) {
-    // Equal extents at the front and at the back keep their index; only what is between them goes through a row-major
-    // position. Extents of 1 do not take part.
-    int in[dims::max_rank]{}, out[dims::max_rank]{}, n = 0, m = 0;
-    for (int d = 0; d < c.rank(0); ++d)
-      if (!c.same(c.extent(0, d), c.to_index(1))) in[n++] = d;
-    for (int d = 0; d < c.out_rank(); ++d)
-      if (!c.same(c.out_extent(d), c.to_index(1))) out[m++] = d;
-    I x;
-    for (int d = 0; d < c.rank(0); ++d) x.push_back(c.to_index(0));
-    int front = 0;
-    for (; front < n && front < m && c.same(c.extent(0, in[front]), c.out_extent(out[front])); ++front)
-      x[in[front]] = i[out[front]];
-    for (; n > front && m > front && c.same(c.extent(0, in[n - 1]), c.out_extent(out[m - 1])); --n, --m)
-      x[in[n - 1]] = i[out[m - 1]];
-    auto position = c.to_index(0);
-    for (int d = front; d < m; ++d) position = position * c.out_extent(out[d]) + i[out[d]];
-    for (int d = n - 1; d > front; --d) {
-      x[in[d]] = position % c.extent(0, in[d]);
-      position = position / c.extent(0, in[d]);
-    }
-    if (n > front) x[in[front]] = position;
-    return c.load(0, x);
-  }
-};
+struct relabel_op : movement_op {};
 
 /// Extents of a product that are not numbers, by name; and the product of the numbers.
 struct extent_product {
@@ -229,15 +202,6 @@ struct transpose_op : movement_op {
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const int rank = c.rank(0);
-    I x;
-    for (int k = 0; k < rank; ++k)  // axis k of the operand is the one that some axis of the result takes
-      for (int d = 0; d < i.size; ++d)
-        if (source(at, rank, d) == k) x.push_back(i[d]);
-    return c.load(0, x);
-  }
 };
 
 /// The same value repeated along axes of extent 1 and new leading ones; `dyn` keeps the operand's extent. ONNX Expand
@@ -264,18 +228,6 @@ struct broadcast_to_op : movement_op {
       }
     }
     return o;
-  }
-  template <class C, class I>
-  static auto compute(C& c, const attrs&, const I& i) {
-    I x;
-    const int lead = c.out_rank() - c.rank(0);
-    for (int d = 0; d < c.rank(0); ++d) {
-      const auto extent = c.extent(0, d), out = c.out_extent(lead + d);
-      x.push_back(c.same(extent, out)             ? i[lead + d]
-                  : c.same(extent, c.to_index(1)) ? c.to_index(0)
-                                                  : c.select(extent == c.to_index(1), c.to_index(0), i[lead + d]));
-    }
-    return c.load(0, x);
   }
 };
 

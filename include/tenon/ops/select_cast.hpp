@@ -26,10 +26,6 @@ struct select_op : map_op {
     if (o.ok && t[0] != b8 && t[0] != any_dtype) o.refuse() << "the condition is " << tenon::name(t[0]) << ", not b8";
     return o;
   }
-  template <class M, class V>
-  static V scalar(M c, V a, V b) {
-    return select(c, a, b);
-  }
 };
 
 /// x in another element type: to floats the nearest value, from floats to integers truncated and saturated (NaN is 0),
@@ -44,17 +40,13 @@ struct cast_op : map_op {
     return o;
   }
   static constexpr type_outcome unknown_types(dtypes) { return {}; }
-  template <class V>
-  static auto scalar(const attrs& at, V x) {
-    return cast(at.to, x);
-  }
 };
 
 /// The bits of x as another element type of the same size; not b8. NumPy view. Movement: elements pass as they are.
 struct bitcast_op : unary_op {
   using attrs = cast_attrs;
   static constexpr const char* name = "bitcast";
-  static constexpr const char* kind_of = "movement";
+  static constexpr op_kind kind_of = op_kind::movement;
   static constexpr outcome shape(const auto&, shapes s) { return detail::broadcast_all(s); }
   static constexpr dims unknown(shapes s) { return s[0]; }
   static constexpr type_outcome types(const auto& at, dtypes t) {
@@ -67,10 +59,6 @@ struct bitcast_op : unary_op {
     return o;
   }
   static constexpr type_outcome unknown_types(dtypes) { return {}; }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    return c.load_bits(at.to, 0, i);
-  }
 };
 
 }  // namespace ops

@@ -98,35 +98,6 @@ struct pad_op : movement_op {
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    I x = i;
-    auto inside = c.to_index(0) == c.to_index(0);
-    bool masked = false;
-    for (int d = 0; d < c.rank(0); ++d) {
-      const int before = at.before[d], after = at.after[d];
-      if (before == 0 && after == 0) continue;
-      const auto n = c.extent(0, d), zero = c.to_index(0), one = c.to_index(1);
-      const auto t = i[d] - c.to_index(before);
-      if (at.mode == pad_mode::constant) {
-        const auto in = (t >= zero) & (t < n);
-        inside = masked ? inside & in : in;
-        masked = true;
-        x[d] = t;
-      } else if (at.mode == pad_mode::edge) {
-        x[d] = c.select(t < zero, zero, c.select(t < n, t, n - one));
-      } else if (at.mode == pad_mode::wrap) {
-        x[d] = (t + n * c.to_index(before)) % n;
-      } else {
-        // A mirror has the period 2 (n - 1); before * period lifts the position above 0.
-        const auto period = c.select(n > one, (n - one) * c.to_index(2), one);
-        const auto p = (t + period * c.to_index(before)) % period;
-        x[d] = c.select(p < n, p, period - p);
-      }
-    }
-    if (!masked) return c.load(0, x);
-    return c.load_if(inside, 0, x, c.constant(at.value));
-  }
 };
 
 /// Every step-th element from start to stop. ONNX Slice, NumPy's x[start:stop:step].
@@ -188,26 +159,6 @@ struct slice_op : movement_op {
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    I x = i;
-    for (int d = 0; d < c.rank(0); ++d) {
-      range r{};
-      if (!find(at, c.rank(0), d, r)) continue;
-      const auto n = c.extent(0, d), zero = c.to_index(0), start = c.to_index(r.start);
-      // A start above the end leaves no elements when the step is positive, one below the front none when it is
-      // negative: only the other sides are cut.
-      auto first = start;
-      if (r.start < 0) {
-        first = n + start;
-        if (r.step > 0) first = c.select(first < zero, zero, first);
-      } else if (r.step < 0) {
-        first = c.select(start < n, start, n - c.to_index(1));
-      }
-      x[d] = first + i[d] * c.to_index(r.step);
-    }
-    return c.load(0, x);
-  }
 };
 
 /// Elements in the opposite order along axes (none given: all). NumPy flip.
@@ -221,15 +172,6 @@ struct reverse_op : movement_op {
     return o;
   }
   static constexpr dims unknown(shapes s) { return s[0]; }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    outcome o;
-    const axis_mask m = reduced_axes(o, at.axes, c.rank(0));
-    I x = i;
-    for (int d = 0; d < c.rank(0); ++d)
-      if (m.on[d]) x[d] = c.extent(0, d) - c.to_index(1) - i[d];
-    return c.load(0, x);
-  }
 };
 
 /// The whole repeated along each axis. ONNX Tile.
@@ -254,13 +196,6 @@ struct tile_op : movement_op {
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    I x = i;
-    for (int d = 0; d < c.rank(0); ++d)
-      if (at.repeats[d] != 1) x[d] = i[d] % c.extent(0, d);
-    return c.load(0, x);
-  }
 };
 /// Each element of the axis repeated. NumPy repeat.
 struct repeat_op : movement_op {
@@ -279,13 +214,6 @@ struct repeat_op : movement_op {
     return o;
   }
   static constexpr dims unknown(shapes s) { return all_unknown(s[0]); }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const int axis = at.axis < 0 ? at.axis + c.rank(0) : at.axis;
-    I x = i;
-    x[axis] = i[axis] / c.to_index(at.count);
-    return c.load(0, x);
-  }
 };
 /// Elements moved along axes; what leaves at the end comes back at the front. NumPy roll.
 struct roll_op : movement_op {
@@ -307,18 +235,6 @@ struct roll_op : movement_op {
     return o;
   }
   static constexpr dims unknown(shapes s) { return s[0]; }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    I x = i;
-    for (int k = 0; k < at.shift.size; ++k) {
-      const int a = at.axes.size ? at.axes[k] : k, d = a < 0 ? a + c.rank(0) : a;
-      const auto n = c.extent(0, d);
-      // i - shift, lifted to 0 or more by a multiple of the extent.
-      const extent_t s = at.shift[k];
-      x[d] = s > 0 ? (i[d] - c.to_index(s) + n * c.to_index(s)) % n : (i[d] + c.to_index(-s)) % n;
-    }
-    return c.load(0, x);
-  }
 };
 
 }  // namespace ops

@@ -44,20 +44,10 @@ struct triangle_op : movement_op {
 /// The elements on and below a diagonal. NumPy tril, ONNX Trilu.
 struct tril_op : triangle_op {
   static constexpr const char* name = "tril";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const int row = c.rank(0) - 2;
-    return c.load_if(i[row + 1] <= i[row] + c.to_index(at.diagonal), 0, i, c.constant(0));
-  }
 };
 /// The elements on and above a diagonal. NumPy triu, ONNX Trilu.
 struct triu_op : triangle_op {
   static constexpr const char* name = "triu";
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const int row = c.rank(0) - 2;
-    return c.load_if(i[row + 1] >= i[row] + c.to_index(at.diagonal), 0, i, c.constant(0));
-  }
 };
 
 /// Of a vector the matrix with it on a diagonal, zeros elsewhere; of a matrix the diagonal. NumPy diag.
@@ -84,20 +74,13 @@ struct diag_op : movement_op {
   static constexpr dims unknown(shapes s) {
     return s[0].rank == 1 ? dims{dyn, dyn} : s[0].rank == 2 ? dims{dyn} : detail::any_dims();
   }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const auto lower = c.to_index(below(at)), side = c.to_index(right(at));
-    if (c.rank(0) == 2) return c.load(0, I{i[0] + lower, i[0] + side});
-    const typename C::mask there = i[0] + side == i[1] + lower;
-    return c.load_if(there & (i[0] >= lower) & (i[1] >= side), 0, I{i[0] - lower}, c.constant(0));
-  }
 };
 
 /// Ones on a diagonal, zeros elsewhere. A leaf: it has no operands. NumPy eye, ONNX EyeLike.
 struct eye_op {
   using attrs = eye_attrs;
   static constexpr const char* name = "eye";
-  static constexpr const char* kind_of = "movement";
+  static constexpr op_kind kind_of = op_kind::movement;
   static constexpr int operands = 0, max_operands = 0, results = 1, main_operand = 0;
   static constexpr dtype operand_type(int, dtype main) { return main; }
   static constexpr outcome shape(const auto& at, shapes) {
@@ -114,11 +97,6 @@ struct eye_op {
     return o;
   }
   static constexpr type_outcome unknown_types(dtypes) { return {}; }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const int row = c.out_rank() - 2;
-    return c.from_mask(i[row + 1] == i[row] + c.to_index(at.diagonal));
-  }
 };
 
 }  // namespace ops

@@ -43,7 +43,7 @@ struct positioned_op {
 struct slice_at_op : positioned_op {
   using attrs = slice_at_attrs;
   static constexpr const char* name = "slice_at";
-  static constexpr const char* kind_of = "movement";
+  static constexpr op_kind kind_of = op_kind::movement;
   static constexpr int operands = 2, max_operands = 2;
   static constexpr dtype operand_type(int k, dtype main) { return k == 1 ? i64 : main; }
   static constexpr outcome shape(const auto& at, shapes s) {
@@ -66,13 +66,6 @@ struct slice_at_op : positioned_op {
     check_position(o, t[1]);
     return o;
   }
-  template <class C, class I>
-  static auto compute(C& c, const attrs& at, const I& i) {
-    const int axis = at.axis < 0 ? at.axis + c.rank(0) : at.axis;
-    I x = i;
-    x[axis] = i[axis] + first_of(c, 1, c.extent(0, axis), c.out_extent(axis));
-    return c.load(0, x);
-  }
 };
 
 /// x with a part along the axis replaced by y, from the position on that operand 2 says, which is moved to where y
@@ -81,7 +74,7 @@ struct slice_at_op : positioned_op {
 struct update_slice_op : positioned_op {
   using attrs = first_axis_attrs;
   static constexpr const char* name = "update_slice";
-  static constexpr const char* kind_of = "program";
+  static constexpr op_kind kind_of = op_kind::program;
   static constexpr int operands = 3, max_operands = 3;
   static constexpr dtype operand_type(int k, dtype main) { return k == 2 ? i64 : main; }
   static constexpr outcome shape(const auto& at, shapes s) {
@@ -108,23 +101,6 @@ struct update_slice_op : positioned_op {
     type_outcome o = detail::same_types({t.v, 2});
     check_position(o, t[2]);
     return o;
-  }
-  template <class P>
-  static void program(P& p, const attrs& at) {
-    using I = typename P::indices;
-    const int rank = p.rank(0), axis = at.axis < 0 ? at.axis + rank : at.axis;
-    I rows;
-    for (int d = 0; d + 1 < rank; ++d) rows.push_back(p.extent(1, d));
-    p.outer(rows, [&](const I& row) {
-      const auto first = p.local_index(first_of(p, 2, p.extent(0, axis), p.extent(1, axis)));
-      p.loop(p.to_index(0), p.extent(1, rank - 1), [&](const typename P::index& t) {
-        I from = row;
-        from.push_back(t);
-        I to = from;
-        to[axis] = from[axis] + first.get();
-        p.store(0, to, p.load(1, from));
-      });
-    });
   }
 };
 

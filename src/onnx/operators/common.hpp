@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "onnx/importer.hpp"
+#include "ops/expansion.hpp"
 
 namespace tenon::onnx {
 

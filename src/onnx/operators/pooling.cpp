@@ -1,4 +1,5 @@
 // Pooling over windows, and over all spatial axes.
+#include "onnx/operators/common.hpp"
 #include "onnx/operators/window.hpp"
 #include "tenon/ops/unpool.hpp"
 
