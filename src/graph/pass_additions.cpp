@@ -19,6 +19,8 @@ graph_pass::~graph_pass() {
   if (std::atomic_ref(body_->references).fetch_sub(1, std::memory_order_acq_rel) == 1) delete body_;
 }
 
+ir::graph graph_pass::operator()(const ir::graph& g) const { return body_->run(g); }
+
 pass_place after(std::string_view pass) { return {std::string(pass), true}; }
 pass_place before(std::string_view pass) { return {std::string(pass), false}; }
 

@@ -10,6 +10,20 @@
 
 namespace tenon {
 
+untyped_function::untyped_function(detail::function_ref f, std::vector<std::string> inputs,
+                                   std::vector<std::string> outputs)
+    : function_(std::move(f)), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+untyped_function::untyped_function(const untyped_function&) = default;
+untyped_function::untyped_function(untyped_function&&) noexcept = default;
+untyped_function& untyped_function::operator=(const untyped_function&) = default;
+untyped_function& untyped_function::operator=(untyped_function&&) noexcept = default;
+untyped_function::~untyped_function() = default;
+
+call_stats untyped_function::stats() const { return detail::stats_of(*function_); }
+ir::graph untyped_function::graph() const { return detail::graph_of(*function_); }
+tenon::explanation untyped_function::explain() const { return detail::explain(*function_); }
+workspace_plan untyped_function::memory_plan() const { return detail::memory_plan(*function_); }
+
 std::vector<param_value> untyped_function::call(const detail::any_view* const* arguments, std::size_t n) const {
   if (n != inputs_.size())
     throw argument_error(fmt::format("call: {} arguments, the function has {} inputs", n, inputs_.size()));

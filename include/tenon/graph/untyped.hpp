@@ -16,8 +16,12 @@ namespace tenon {
 class [[nodiscard]] untyped_function {
  public:
   /// `inputs` and `outputs` name the arguments and the results, in order.
-  untyped_function(detail::function_ref f, std::vector<std::string> inputs, std::vector<std::string> outputs)
-      : function_(std::move(f)), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+  untyped_function(detail::function_ref, std::vector<std::string> inputs, std::vector<std::string> outputs);
+  untyped_function(const untyped_function&);
+  untyped_function(untyped_function&&) noexcept;
+  untyped_function& operator=(const untyped_function&);
+  untyped_function& operator=(untyped_function&&) noexcept;
+  ~untyped_function();
 
   const std::vector<std::string>& inputs() const { return inputs_; }
   const std::vector<std::string>& outputs() const { return outputs_; }
@@ -36,14 +40,14 @@ class [[nodiscard]] untyped_function {
   std::vector<param_value> call(const detail::any_view* const* arguments, std::size_t n) const;
 
   /// What it did so far.
-  call_stats stats() const { return detail::stats_of(*function_); }
+  call_stats stats() const;
   /// The graph as it was made.
-  ir::graph graph() const { return detail::graph_of(*function_); }
+  ir::graph graph() const;
   /// What the library chose for the latest extents: groups, kernels, memory. Prints.
-  tenon::explanation explain() const { return detail::explain(*function_); }
+  tenon::explanation explain() const;
   /// Where values lie between the kernels, for the latest extents: text that prints, and a drawing. Empty before the
   /// first call.
-  workspace_plan memory_plan() const { return detail::memory_plan(*function_); }
+  workspace_plan memory_plan() const;
 
  private:
   detail::function_ref function_;
