@@ -90,8 +90,8 @@ class node_call {
   std::vector<double> reals(int i) const;
   /// The elements of booleans that follow from operand i; nothing when the import does not know them.
   std::optional<std::vector<std::int64_t>> known_marks(int i, const any_tensor& marks) const;
-  /// The element of a boolean of rank 0 or 1 that the import must know.
-  bool known_scalar(const any_tensor&) const;
+  /// The one element of a boolean; nothing when the import does not know it.
+  std::optional<bool> known_scalar(const any_tensor&) const;
   /// The constant that the operand is, if it is.
   const ir::constant_value* constant(int i) const;
   bool is_scalar(int i) const;

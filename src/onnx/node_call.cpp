@@ -114,12 +114,10 @@ std::optional<std::vector<std::int64_t>> node_call::known_marks(int i, const any
                                 [](const void* p, std::size_t k) { return static_cast<const bool*>(p)[k]; });
 }
 
-bool node_call::known_scalar(const any_tensor& t) const {
-  if (t.node()->op != &ir::constant_definition() || t.node()->type != ir::value_type{b8, {}}) {
-    importer_.want_inputs_of(*t.node());
-    refuse("whether it goes on depends on values that only the call knows");
-  }
-  return *static_cast<const bool*>(ir::constant_of(*t.node()).data());
+std::optional<bool> node_call::known_scalar(const any_tensor& t) const {
+  const ir::node& n = *t.node();
+  if (n.op != &ir::constant_definition() || n.type.element != b8 || n.type.shape.count() != 1) return std::nullopt;
+  return *static_cast<const bool*>(ir::constant_of(n).data());
 }
 
 const attribute* node_call::find(std::string_view name) const {

@@ -230,3 +230,80 @@ TEST_CASE("external data is mapped, and stays below the model's folder") {
   CHECK_THROWS_AS((void)with("/etc/passwd", "0"), load_error);
   CHECK_THROWS_AS((void)with("none.data", "0"), load_error);
 }
+
+TEST_CASE("If whose condition the call brings is an if_ of the graph") {
+  const auto branch = [](std::string_view name, std::string_view op) {
+    return part(1, name) + part(6, node(op, {"x"}, {"r"}) + output("r"));
+  };
+  const onnx_model m = imported(
+      model(input("c", {}, 9) + input("x", {"n"}) +
+            node("If", {"c"}, {"y"}, {branch("then_branch", "Neg"), branch("else_branch", "Abs")}) + output("y")));
+  CHECK(test::has(to_string(m.graph()), "= if"));
+  const untyped_function f = build(m, {.target = "native"});
+  const array<f32> x = array<f32>::from({3, -4});
+  CHECK(f(array<b8>::full({}, true), x)[0].as<f32>()(1) == 4);
+  CHECK(f(array<b8>::full({}, true), x)[0].as<f32>()(0) == -3);
+  CHECK(f(array<b8>::full({}, false), x)[0].as<f32>()(0) == 3);
+  // Branches that differ name both types.
+  const std::string other =
+      part(1, "else_branch") + part(6, node("Cast", {"x"}, {"r"}, {attribute("to", 6)}) + output("r"));
+  CHECK(test::has(refusal(model(input("c", {}, 9) + input("x", {"2"}) +
+                                node("If", {"c"}, {"y"}, {branch("then_branch", "Neg"), other}) + output("y"))),
+                  "If 'make_y': if: "));
+}
+
+TEST_CASE("Loop that only the call ends is a while_ of the graph") {
+  // x is doubled while it is below 100, at most `turns` times.
+  const std::string body = input("t", {}, 7) + input("go", {}, 9) + input("s", {"2"}) + node("Add", {"s", "s"}, {"d"}) +
+                           node("ReduceMax", {"d"}, {"m"}, {attribute("keepdims", 0)}) +
+                           node("Less", {"m", "hundred"}, {"on"}) + output("on") + output("d");
+  const float hundred = 100;
+  const std::string limit = part(
+      5, integer(2, 1) + part(8, "hundred") + part(9, std::string_view(reinterpret_cast<const char*>(&hundred), 4)));
+  const auto looped = [&](const std::string& inputs, const std::vector<std::string>& operands) {
+    return model(limit + inputs + input("x", {"2"}) + node("Loop", operands, {"y"}, {part(1, "body") + part(6, body)}) +
+                 output("y"));
+  };
+  const array<f32> x = array<f32>::from({3, -4});
+  const onnx_model unbounded = imported(looped("", {"", "", "x"}));
+  CHECK(test::has(to_string(unbounded.graph()), "= while"));
+  for (const char* target : {"native", "llvm"}) {
+    CHECK(build(unbounded, {.target = target})(x)[0].as<f32>()(0) == 192);
+    const untyped_function counted =
+        build(imported(looped(input("turns", {}, 7), {"turns", "", "x"})), {.target = target});
+    for (const std::int64_t turns : {0, 1, 3, 100}) {
+      float want = 3;
+      for (std::int64_t t = 0; t < turns && want < 100; ++t) want *= 2;
+      CHECK(counted(array<i64>::full({}, turns), x)[0].as<f32>()(0) == want);
+    }
+  }
+}
+
+TEST_CASE("Scan over an extent that only the call knows is a scan of the graph, forwards and backwards") {
+  const std::string body = input("s", {"2"}) + input("e", {"2"}) + node("Add", {"s", "e"}, {"n"}) +
+                           node("Identity", {"n"}, {"c"}) + output("n") + output("c");
+  for (const bool backwards : {false, true}) {
+    std::vector<std::string> attributes = {part(1, "body") + part(6, body), attribute("num_scan_inputs", 1)};
+    if (backwards)
+      attributes.insert(attributes.end(), {list("scan_input_directions", {1}), list("scan_output_directions", {1})});
+    const onnx_model m =
+        imported(model(input("s0", {"2"}) + input("xs", {"steps", "2"}) +
+                       node("Scan", {"s0", "xs"}, {"last", "all"}, attributes) + output("last") + output("all")));
+    CHECK(test::has(to_string(m.graph()), "= scan"));
+    const untyped_function f = build(m, {.target = "native"});
+    for (const extent_t steps : {1, 5}) {
+      const array<f32> xs = array<f32>::uniform({steps, 2}, 1), s0 = array<f32>::from({1, 2});
+      const std::vector<param_value> y = f(s0, xs);
+      REQUIRE(y[1].dims() == dims{steps, 2});
+      for (extent_t j = 0; j < 2; ++j) {
+        float sum = s0(j);
+        for (extent_t k = 0; k < steps; ++k) {
+          const extent_t t = backwards ? steps - 1 - k : k;
+          sum += xs(t, j);
+          CHECK(y[1].as<f32>()(t, j) == sum);
+        }
+        CHECK(y[0].as<f32>()(j) == sum);
+      }
+    }
+  }
+}

@@ -1,4 +1,7 @@
-// Control flow whose course the import knows: it is written out.
+// Control flow. What course the import knows is written out; the rest becomes if_, while_ and scan of the graph, whose
+// states keep their types and extents.
+#include "tenon/dsl/control.hpp"
+
 #include "onnx/operators/common.hpp"
 
 namespace tenon::onnx {
@@ -7,30 +10,84 @@ namespace {
 /// Most turns of a loop that are written out.
 constexpr std::int64_t max_turns = 1024;
 
-void if_known(node_call& n) {
-  const std::vector<std::int64_t> condition = n.integers(0);
-  if (condition.size() != 1) n.refuse("the condition is no scalar");
-  n.ignore({"then_branch", "else_branch"});
-  const std::vector<value> r = n.run(condition[0] ? "then_branch" : "else_branch", {});
-  for (std::size_t i = 0; i < r.size(); ++i) n.out(static_cast<int>(i), r[i]);
+/// Thrown where only the call knows how a loop goes on.
+struct unknown_course {};
+
+const any_tensor& tensor_of(const node_call& n, const value& v) {
+  if (v.failed) n.refuse("its body is at fault");
+  if (v.symbolic) n.refuse("its body makes extents that only the call knows");
+  return v.tensor;
+}
+/// One element as rank 0.
+any_tensor scalar_of(const any_tensor& t) { return any_tensor(reshape(t, extents())); }
+void set_results(node_call& n, const detail::node_ref& made, int first, int count) {
+  for (int i = 0; i < count; ++i) n.out(i, any_tensor(detail::emit_result(made, first + i, n.where())));
+}
+/// The inputs of a body that stand for `outer`, as the values that it is run on.
+std::vector<value> inner_values(const node_call& n, const std::vector<any_tensor>& outer, detail::node_list& from,
+                                detail::node_list& inner, const char* role, bool element) {
+  std::vector<value> r(outer.size());
+  for (std::size_t i = 0; i < outer.size(); ++i) {
+    from.add(outer[i].node());
+    r[i].tensor = any_tensor(detail::emit_inner(inner, role, outer[i].node(), element, n.where()));
+  }
+  return r;
+}
+
+void if_(node_call& n) {
+  if (n.constant(0)) {
+    const std::vector<std::int64_t> condition = n.integers(0);
+    if (condition.size() != 1) n.refuse("the condition is no scalar");
+    n.ignore({"then_branch", "else_branch"});
+    const std::vector<value> r = n.run(condition[0] ? "then_branch" : "else_branch", {});
+    for (std::size_t i = 0; i < r.size(); ++i) n.out(static_cast<int>(i), r[i]);
+    return;
+  }
+  const std::vector<value> yes = n.run("then_branch", {}), no = n.run("else_branch", {});
+  if (yes.size() != no.size() || static_cast<int>(yes.size()) != n.outputs())
+    n.refuse("its branches do not make as many outputs as it has");
+  detail::node_list state, inner, then, otherwise;
+  for (const value& v : yes) then.add(tensor_of(n, v).node());
+  for (const value& v : no) otherwise.add(tensor_of(n, v).node());
+  set_results(n, detail::emit_if(scalar_of(n.in(0)).node(), state, inner, then, otherwise, n.where()), 0, n.outputs());
+}
+
+/// Turns that the import does not know, or too many of them to write out.
+void scan_in_graph(node_call& n, int states, bool reverse) {
+  std::vector<any_tensor> given, scanned;
+  for (int i = 0; i < states; ++i) given.push_back(n.in(i));
+  for (int i = states; i < n.inputs(); ++i) scanned.push_back(n.in(i));
+  detail::node_list state, inner, xs, inner_xs, next, collected;
+  std::vector<value> arguments = inner_values(n, given, state, inner, "state", false);
+  const std::vector<value> elements = inner_values(n, scanned, xs, inner_xs, "element", true);
+  arguments.insert(arguments.end(), elements.begin(), elements.end());
+  const std::vector<value> r = n.run("body", arguments);
+  if (static_cast<int>(r.size()) != n.outputs()) n.refuse("the body does not make as many outputs as the node has");
+  for (std::size_t i = 0; i < r.size(); ++i) (i < given.size() ? next : collected).add(tensor_of(n, r[i]).node());
+  set_results(n, detail::emit_scan(state, inner, xs, inner_xs, next, collected, reverse, n.where()), 0, n.outputs());
 }
 
 /// A body's inputs are the state, then what it scans; its outputs the state, then what is collected.
-void scan_known(node_call& n) {
+void scan_(node_call& n) {
   if (n.version() < 9) n.refuse("operator set 8 has a batch axis of its own");
   const auto scanned = static_cast<int>(n.integer("num_scan_inputs", 0)), states = n.inputs() - scanned;
   if (scanned < 1 || states < 0) n.refuse("num_scan_inputs is " + std::to_string(scanned));
-  for (std::string_view list :
-       {"scan_input_axes", "scan_output_axes", "scan_input_directions", "scan_output_directions"})
+  for (std::string_view list : {"scan_input_axes", "scan_output_axes"})
     for (std::int64_t v : n.integers(list))
       if (v != 0) n.refuse(std::string(list) + " other than 0");
+  int directions = 0, backwards = 0;
+  for (std::string_view list : {"scan_input_directions", "scan_output_directions"})
+    for (std::int64_t v : n.integers(list)) ++directions, backwards += v != 0;
+  const bool reverse = backwards > 0;
+  if (reverse && (backwards != directions || directions != scanned + n.outputs() - states))
+    n.refuse("only some of its directions are backwards");
   const extent_t turns = n.shape(states)[0];
-  if (turns < 0 || turns > max_turns)
-    n.refuse("the number of turns is not known, or above " + std::to_string(max_turns));
+  if (turns < 0 || turns > max_turns) return scan_in_graph(n, states, reverse);
   std::vector<value> state;
   for (int i = 0; i < states; ++i) state.push_back(n.given(i));
-  std::vector<std::vector<any_tensor>> collected(static_cast<std::size_t>(n.outputs() - states));
-  for (int t = 0; t < static_cast<int>(turns); ++t) {
+  std::vector<std::vector<any_tensor>> collected(static_cast<std::size_t>(std::max(n.outputs() - states, 0)));
+  for (int k = 0; k < static_cast<int>(turns); ++k) {
+    const int t = reverse ? static_cast<int>(turns) - 1 - k : k;
     std::vector<value> arguments = state;
     for (int i = states; i < n.inputs(); ++i) {
       value v;
@@ -39,8 +96,7 @@ void scan_known(node_call& n) {
     }
     const std::vector<value> r = n.run("body", arguments);
     if (r.size() != state.size() + collected.size()) n.refuse("the body does not make as many outputs as the node has");
-    for (const value& v : r)
-      if (v.failed || v.symbolic) n.refuse("its body is at fault");
+    for (const value& v : r) tensor_of(n, v);
     std::copy_n(r.begin(), state.size(), state.begin());
     for (std::size_t i = 0; i < collected.size(); ++i)
       collected[i].push_back(unsqueeze(r[state.size() + i].tensor, {0}));
@@ -48,37 +104,38 @@ void scan_known(node_call& n) {
   for (int i = 0; i < states; ++i) n.out(i, state[static_cast<std::size_t>(i)]);
   for (std::size_t i = 0; i < collected.size(); ++i) {
     if (collected[i].empty()) n.refuse("a scan of nothing");
+    if (reverse) std::ranges::reverse(collected[i]);
     n.out(states + static_cast<int>(i), any_tensor(concat(collected[i], {.axis = 0})));
   }
 }
 
 /// A body's inputs are the turn, the condition and the state; its outputs the condition, the state, then what is
 /// collected. Whether it goes on must be known after each turn.
-void loop_known(node_call& n) {
-  const int states = n.inputs() - 2;
-  if (states < 0) n.refuse("it has no trip count and condition");
+void loop_written_out(node_call& n, int states) {
   const auto known = [&](int i) {
+    if (!n.constant(i)) throw unknown_course{};
     const std::vector<std::int64_t> v = n.integers(i);
     if (v.size() != 1) n.refuse("the trip count or condition is no scalar");
     return v[0];
   };
   const std::int64_t turns = n.has(0) ? known(0) : max_turns + 1;
   bool goes_on = !n.has(1) || known(1) != 0;
-  if (turns > max_turns && n.has(0)) n.refuse("more than " + std::to_string(max_turns) + " turns");
+  if (turns > max_turns && n.has(0)) throw unknown_course{};
   std::vector<value> state;
   for (int i = 0; i < states; ++i) state.push_back(n.given(i + 2));
   std::vector<std::vector<any_tensor>> collected(static_cast<std::size_t>(std::max(n.outputs() - states, 0)));
   for (std::int64_t t = 0; t < turns && goes_on; ++t) {
-    if (t == max_turns) n.refuse("more than " + std::to_string(max_turns) + " turns");
+    if (t == max_turns) throw unknown_course{};
     std::vector<value> arguments(2);
     arguments[0].tensor = n.scalar(i64, t);
     arguments[1].tensor = n.scalar(b8, 1);
     arguments.insert(arguments.end(), state.begin(), state.end());
     const std::vector<value> r = n.run("body", arguments);
     if (r.size() != 1 + state.size() + collected.size()) n.refuse("the body does not make as many outputs as needed");
-    for (const value& v : r)
-      if (v.failed || v.symbolic) n.refuse("its body is at fault");
-    goes_on = n.known_scalar(r[0].tensor) != 0;
+    for (const value& v : r) tensor_of(n, v);
+    const std::optional<bool> asked = n.known_scalar(r[0].tensor);
+    if (!asked) throw unknown_course{};
+    goes_on = *asked;
     std::copy_n(r.begin() + 1, state.size(), state.begin());
     for (std::size_t i = 0; i < collected.size(); ++i)
       collected[i].push_back(unsqueeze(r[1 + state.size() + i].tensor, {0}));
@@ -90,10 +147,39 @@ void loop_known(node_call& n) {
   }
 }
 
+/// A while_ of the turn, the condition and the state. What it collected would have an extent that only its end knows.
+void loop_in_graph(node_call& n, int states) {
+  if (n.outputs() > states) n.refuse("it collects values, and only the call knows how many turns it takes");
+  std::vector<any_tensor> given{n.scalar(i64, 0), n.has(1) ? scalar_of(n.in(1)) : n.scalar(b8, 1)};
+  for (int i = 0; i < states; ++i) given.push_back(n.in(i + 2));
+  detail::node_list state, inner, condition, next;
+  const std::vector<value> arguments = inner_values(n, given, state, inner, "state", false);
+  const std::vector<value> r = n.run("body", arguments);
+  if (static_cast<int>(r.size()) != states + 1) n.refuse("the body does not make as many outputs as needed");
+  const any_tensor &turn = arguments[0].tensor, &asked = arguments[1].tensor;
+  const any_tensor goes_on = n.has(0) ? any_tensor(logical_and(asked, less(turn, scalar_of(n.in(0))))) : asked;
+  const any_tensor next_turn = turn + 1, next_asked = scalar_of(tensor_of(n, r[0]));
+  condition.add(goes_on.node());
+  next.add(next_turn.node());
+  next.add(next_asked.node());
+  for (int i = 0; i < states; ++i) next.add(tensor_of(n, r[static_cast<std::size_t>(i) + 1]).node());
+  set_results(n, detail::emit_while(state, inner, condition, next, n.where()), 2, states);
+}
+
+void loop_(node_call& n) {
+  const int states = n.inputs() - 2;
+  if (states < 0) n.refuse("it has no trip count and condition");
+  try {
+    loop_written_out(n, states);
+  } catch (const unknown_course&) {
+    loop_in_graph(n, states);
+  }
+}
+
 constexpr mapping table[] = {
-    {"If", if_known},
-    {"Loop", loop_known},
-    {"Scan", scan_known},
+    {"If", if_},
+    {"Loop", loop_},
+    {"Scan", scan_},
 };
 static_assert(is_sorted(table));
 
