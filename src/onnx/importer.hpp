@@ -140,6 +140,8 @@ class node_call {
   }
 
   [[noreturn]] void refuse(const std::string& why) const;
+  /// The same for a value that the import must know: inputs that it follows from are named to the user.
+  [[noreturn]] void refuse_unknown(const any_tensor&, const std::string& why) const;
   /// Throws for attributes that were not asked for.
   void check_attributes() const;
 

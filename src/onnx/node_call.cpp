@@ -114,6 +114,11 @@ std::optional<std::vector<std::int64_t>> node_call::known_marks(int i, const any
                                 [](const void* p, std::size_t k) { return static_cast<const bool*>(p)[k]; });
 }
 
+void node_call::refuse_unknown(const any_tensor& t, const std::string& why) const {
+  importer_.want_inputs_of(*t.node());
+  refuse(why);
+}
+
 std::optional<bool> node_call::known_scalar(const any_tensor& t) const {
   const ir::node& n = *t.node();
   if (n.op != &ir::constant_definition() || n.type.element != b8 || n.type.shape.count() != 1) return std::nullopt;

@@ -112,19 +112,22 @@ void scan_(node_call& n) {
 /// A body's inputs are the turn, the condition and the state; its outputs the condition, the state, then what is
 /// collected. Whether it goes on must be known after each turn.
 void loop_written_out(node_call& n, int states) {
+  const bool collects = n.outputs() > states;
   const auto known = [&](int i) {
-    if (!n.constant(i)) throw unknown_course{};
+    if (!n.constant(i) && !collects) throw unknown_course{};  // else the error says what the import wants to know
     const std::vector<std::int64_t> v = n.integers(i);
     if (v.size() != 1) n.refuse("the trip count or condition is no scalar");
     return v[0];
   };
   const std::int64_t turns = n.has(0) ? known(0) : max_turns + 1;
   bool goes_on = !n.has(1) || known(1) != 0;
+  if (turns > max_turns && n.has(0) && collects) n.refuse("more than " + std::to_string(max_turns) + " turns");
   if (turns > max_turns && n.has(0)) throw unknown_course{};
   std::vector<value> state;
   for (int i = 0; i < states; ++i) state.push_back(n.given(i + 2));
   std::vector<std::vector<any_tensor>> collected(static_cast<std::size_t>(std::max(n.outputs() - states, 0)));
   for (std::int64_t t = 0; t < turns && goes_on; ++t) {
+    if (t == max_turns && collects) n.refuse("more than " + std::to_string(max_turns) + " turns");
     if (t == max_turns) throw unknown_course{};
     std::vector<value> arguments(2);
     arguments[0].tensor = n.scalar(i64, t);
@@ -134,6 +137,8 @@ void loop_written_out(node_call& n, int states) {
     if (r.size() != 1 + state.size() + collected.size()) n.refuse("the body does not make as many outputs as needed");
     for (const value& v : r) tensor_of(n, v);
     const std::optional<bool> asked = n.known_scalar(r[0].tensor);
+    if (!asked && collects)
+      n.refuse_unknown(r[0].tensor, "whether it goes on depends on values that only the call knows");
     if (!asked) throw unknown_course{};
     goes_on = *asked;
     std::copy_n(r.begin() + 1, state.size(), state.begin());
@@ -147,9 +152,9 @@ void loop_written_out(node_call& n, int states) {
   }
 }
 
-/// A while_ of the turn, the condition and the state. What it collected would have an extent that only its end knows.
+/// A while_ of the turn, the condition and the state. It collects nothing: that would have an extent that only its end
+/// knows.
 void loop_in_graph(node_call& n, int states) {
-  if (n.outputs() > states) n.refuse("it collects values, and only the call knows how many turns it takes");
   std::vector<any_tensor> given{n.scalar(i64, 0), n.has(1) ? scalar_of(n.in(1)) : n.scalar(b8, 1)};
   for (int i = 0; i < states; ++i) given.push_back(n.in(i + 2));
   detail::node_list state, inner, condition, next;
