@@ -52,7 +52,6 @@ case $kind in
     "$folder/consumer" "$target" || fail "the user's program fails"
     ;;
   subdirectory)
-    target=native
     project add_subdirectory "-DTENON_SOURCE=$root" -DTENON_LLVM=OFF -DTENON_ONNX=OFF -DTENON_PRECOMPILE=ON \
       -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
     ;;
