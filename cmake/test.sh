@@ -42,7 +42,7 @@ for part in ${*:-lint gcc asan tsan tidy}; do
       step "format" sh cmake/check_format.sh
       step "stage order" python3 cmake/check_stages.py
       ;;
-    tidy) step "clang-tidy" sh cmake/check_tidy.sh build/asan ;;
+    tidy) step "clang-tidy of what changed lately" sh cmake/check_tidy.sh build/asan --recent ;;
     *) preset "$part" ;;
   esac
 done
