@@ -8,15 +8,16 @@ namespace tenon {
 
 graph_pass::graph_pass(std::string name, const body* b) noexcept : name_(std::move(name)), body_(b) {}
 graph_pass::graph_pass(const graph_pass& o) : name_(o.name_), body_(o.body_) {
-  std::atomic_ref(body_->references).fetch_add(1, std::memory_order_relaxed);
+  if (body_) std::atomic_ref(body_->references).fetch_add(1, std::memory_order_relaxed);
 }
+graph_pass::graph_pass(graph_pass&& o) noexcept : name_(std::move(o.name_)), body_(std::exchange(o.body_, nullptr)) {}
 graph_pass& graph_pass::operator=(graph_pass o) noexcept {
   name_.swap(o.name_);
   std::swap(body_, o.body_);
   return *this;
 }
 graph_pass::~graph_pass() {
-  if (std::atomic_ref(body_->references).fetch_sub(1, std::memory_order_acq_rel) == 1) delete body_;
+  if (body_ && std::atomic_ref(body_->references).fetch_sub(1, std::memory_order_acq_rel) == 1) delete body_;
 }
 
 ir::graph graph_pass::operator()(const ir::graph& g) const { return body_->run(g); }

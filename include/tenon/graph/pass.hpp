@@ -49,6 +49,7 @@ class graph_pass {
     requires requires(const F& f, const ir::graph& g) { ir::graph(f(g)); }
   graph_pass(std::string name, F f) : graph_pass(std::move(name), new function<F>(std::move(f))) {}
   graph_pass(const graph_pass&);
+  graph_pass(graph_pass&&) noexcept;
   graph_pass& operator=(graph_pass) noexcept;
   ~graph_pass();
 
