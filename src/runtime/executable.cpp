@@ -262,8 +262,9 @@ inline void executable::fill(const step& s, void** out, void* const* argument_da
   }
 }
 
-const step* executable::next_kernel(std::size_t& at, void* const* argument_data, void* const* result_data,
-                                    std::byte* workspace) const {
+// Apart from next_kernel, so that this is a comparison in the calls that have no jumps.
+const step* executable::next_after_jumps(std::size_t& at, void* const* argument_data, void* const* result_data,
+                                         std::byte* workspace) const {
   while (at < steps.size()) {
     const step& s = steps[at++];
     if (s.kernel && s.extent != 0) return &s;
@@ -274,6 +275,16 @@ const step* executable::next_kernel(std::size_t& at, void* const* argument_data,
       at = static_cast<std::size_t>(s.target);
   }
   return nullptr;
+}
+
+inline const step* executable::next_kernel(std::size_t& at, void* const* argument_data, void* const* result_data,
+                                           std::byte* workspace) const {
+  if (at == steps.size()) return nullptr;
+  const step& s = steps[at];
+  if (!s.kernel || s.extent == 0) [[unlikely]]
+    return next_after_jumps(at, argument_data, result_data, workspace);
+  ++at;
+  return &s;
 }
 
 template <class F>

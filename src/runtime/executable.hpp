@@ -94,6 +94,8 @@ class executable {
   /// From step `at` on the next kernel with something to do, jumps followed; null at the end. `at` is then behind it.
   const step* next_kernel(std::size_t& at, void* const* argument_data, void* const* result_data,
                           std::byte* workspace) const;
+  const step* next_after_jumps(std::size_t& at, void* const* argument_data, void* const* result_data,
+                               std::byte* workspace) const;
   template <class F>
   void for_each_step(void* const* argument_data, void* const* result_data, memory* user_memory, F run_step) const;
   void run_serial(void* const* argument_data, void* const* result_data, memory* user_memory) const;
