@@ -58,6 +58,14 @@ void lower_program::loop(sym begin, sym end, const std::function<void(sym)>& f) 
 }
 
 void lower_program::branch(sym condition, const std::function<void()>& then, const std::function<void()>& otherwise) {
+  // What never happens may lie outside of its buffers, as a constant index of a scatter does.
+  if (condition.e->is(expr_kind::constant)) {
+    if (condition.e->is_true())
+      then();
+    else if (otherwise)
+      otherwise();
+    return;
+  }
   open_.emplace_back();
   then();
   stmt_ref yes = make_block(std::move(open_.back()));

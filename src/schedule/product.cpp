@@ -22,7 +22,10 @@ class matcher {
       p.sum = e;
     }
     if (!p.sum || !p.sum->body()->is(prim::mul)) return {};
-    for (int i = 0; i < p.sum->loops(); ++i) p.order.push_back(i);
+    for (int i = 0; i < p.sum->loops(); ++i) {
+      if (p.sum->loop_extent(i)->is_constant(0)) return {};  // of nothing: a tile would have no step
+      p.order.push_back(i);
+    }
     auto extent = [&](int i) { return std::pair(c_.at_call(p.sum->loop_extent(i)), i); };
     std::sort(p.order.begin(), p.order.end(), [&](int i, int j) { return extent(i) < extent(j); });
     const auto x = match_operand(c_, p.sum, p.sum->body()->operands[0]),

@@ -12,6 +12,19 @@ inline const std::vector<const char*> kept_graphs = {
     "graph(%x: u8[33,2]) {\n"
     "  %0 = clip{.low = 1, .high = -1.8125}(%x) : u8[33,2]\n"
     "  return %0\n}\n",
+    // A convolution of no channels: a tile of it had no step.
+    "graph(%x: f32[4,0,4,5,4], %w: f32[4,0,4,5,4]) {\n"
+    "  %0 = conv3d{.padding = {1,0,0}}(%x, %w) : f32[4,4,3,1,1]\n"
+    "  return %0\n}\n",
+    // Constant indices outside: the read behind the condition was refused.
+    "graph(%x: f32[1], %u: f32[1]) {\n"
+    "  %0 = constant{.value = i64[1] {-7}}() : i64[1]\n"
+    "  %1 = scatter_elements{.mode = max}(%x, %0, %u) : f32[1]\n"
+    "  return %1\n}\n",
+    "graph(%x: u8[3,1], %u: u8[1,1]) {\n"
+    "  %0 = constant{.value = i64[1,1] {-4}}() : i64[1,1]\n"
+    "  %1 = scatter_nd{.mode = max}(%x, %0, %u) : u8[3,1]\n"
+    "  return %1\n}\n",
 };
 
 }  // namespace tenon::test
