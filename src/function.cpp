@@ -348,7 +348,7 @@ void refuse_foreign_inputs(const function& f) {
 function_ref make_function(const node_ref* inputs, std::size_t input_count, const node_ref* outputs,
                            std::size_t output_count, const int* updated, std::size_t update_count,
                            compile_options options, binding when, const loc& where) {
-  if (options.target.text().empty() && options.target.devices().begin() != options.target.devices().end())
+  if (options.target.text().empty() && !options.target.devices().empty())
     throw target_error("target: a map of devices is given, and there is one device: the host");
   auto f = std::make_unique<function>(std::move(options), where);
   f->traced.inputs.assign(inputs, inputs + input_count);

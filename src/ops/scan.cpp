@@ -1,6 +1,7 @@
 #include "tenon/ops/scan.hpp"
 
 #include "ops/define.hpp"
+#include "ops/other_extents.hpp"
 
 namespace tenon::ops {
 namespace {
@@ -9,9 +10,7 @@ template <class P, class F>
 void run(P& p, const scan_attrs& at, double first, F combine) {
   using I = typename P::indices;
   const int rank = p.rank(0), axis = at.axis < 0 ? at.axis + rank : at.axis;
-  I others;
-  for (int d = 0; d < rank; ++d)
-    if (d != axis) others.push_back(p.extent(0, d));
+  const I others = other_extents(p, axis);
   p.outer(others, [&](const I& o) {
     auto total = p.local(p.constant(first));
     p.loop(p.to_index(0), p.extent(0, axis), [&](const typename P::index& t) {

@@ -1,6 +1,7 @@
 #include "tenon/ops/scatter.hpp"
 
 #include "ops/define.hpp"
+#include "ops/other_extents.hpp"
 
 namespace tenon::ops {
 namespace {
@@ -42,9 +43,7 @@ struct meaning<scatter_elements_op> : scatter_elements_op {
   static void program(P& p, const attrs& at) {
     using I = typename P::indices;
     const int rank = p.rank(0), axis = at.axis < 0 ? at.axis + rank : at.axis;
-    I others;
-    for (int d = 0; d < rank; ++d)
-      if (d != axis) others.push_back(p.extent(0, d));
+    const I others = other_extents(p, axis);
     p.outer(others, [&](const I& o) {
       const auto full = [&](const typename P::index& t) {
         I x;

@@ -1,6 +1,7 @@
 #include "tenon/ops/sort.hpp"
 
 #include "ops/define.hpp"
+#include "ops/other_extents.hpp"
 
 namespace tenon::ops {
 
@@ -12,9 +13,7 @@ struct meaning<top_k_op> : top_k_op {
     using X = typename P::index;
     using V = typename P::value;
     const int rank = p.rank(0), axis = at.axis < 0 ? at.axis + rank : at.axis;
-    I others;
-    for (int d = 0; d < rank; ++d)
-      if (d != axis) others.push_back(p.extent(0, d));
+    const I others = other_extents(p, axis);
     // Strictly better as values; only NaN differs from itself.
     auto better = [&](const V& a, const V& b) {
       return at.largest ? (a > b) | ((a != a) & (b == b)) : (a < b) | ((b != b) & (a == a));

@@ -131,6 +131,9 @@ any_view checked_view(const void* data, dtype type, std::initializer_list<any_ex
 }
 
 any_view checked_view(const void* data, dtype type, const extents& e, const char* what) {
+  if (e.size > dims::max_rank)  // only the first ones are there
+    throw shape_error(
+        cat(what, ": ", list{e.e, dims::max_rank}, " and more has rank ", e.size, ", the most is ", dims::max_rank));
   return make_view(data, type, e.e, e.size, what);
 }
 

@@ -166,6 +166,8 @@ TEST_CASE("array: bad extents say themselves") {
   CHECK(has(text_of<shape_error>([] { array<f32>::zeros({2, -3}); }), "extent 1 of [2,-3] is negative"));
   CHECK(has(text_of<shape_error>([] { array<f32>::zeros({dyn}); }), "[dyn]"));
   CHECK(has(text_of<shape_error>([] { array<f32>::zeros({1, 1, 1, 1, 1, 1, 1, 1, 1}); }), "rank 9, the most is 8"));
+  CHECK(has(text_of<shape_error>([] { array<f32>::zeros(std::vector<extent_t>(100, 2)); }),
+            "[2,2,2,2,2,2,2,2] and more has rank 100, the most is 8"));
   CHECK(has(text_of<shape_error>([] { array<f32>::zeros({extent_t{1} << 40, extent_t{1} << 40}); }), "too large"));
   CHECK_THROWS_AS(array<f32>::zeros({0, extent_t{1} << 40, extent_t{1} << 40}), shape_error);
   CHECK_THROWS_AS((view<f32>(nullptr, {extent_t{1} << 62})), shape_error);

@@ -24,6 +24,7 @@ class string_list {
   ~string_list();
   const std::string* begin() const;
   const std::string* end() const;
+  bool empty() const { return begin() == end(); }
   void push_back(std::string_view);
   friend bool operator==(const string_list&, const string_list&);
 

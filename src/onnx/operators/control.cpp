@@ -113,22 +113,25 @@ void scan_(node_call& n) {
 /// collected. Whether it goes on must be known after each turn.
 void loop_written_out(node_call& n, int states) {
   const bool collects = n.outputs() > states;
+  // A loop that collects has no other form: then the error says what the import wants to know.
+  const auto too_many = [&] {
+    if (collects) n.refuse("more than " + std::to_string(max_turns) + " turns");
+    throw unknown_course{};
+  };
   const auto known = [&](int i) {
-    if (!n.constant(i) && !collects) throw unknown_course{};  // else the error says what the import wants to know
+    if (!n.constant(i) && !collects) throw unknown_course{};
     const std::vector<std::int64_t> v = n.integers(i);
     if (v.size() != 1) n.refuse("the trip count or condition is no scalar");
     return v[0];
   };
   const std::int64_t turns = n.has(0) ? known(0) : max_turns + 1;
   bool goes_on = !n.has(1) || known(1) != 0;
-  if (turns > max_turns && n.has(0) && collects) n.refuse("more than " + std::to_string(max_turns) + " turns");
-  if (turns > max_turns && n.has(0)) throw unknown_course{};
+  if (turns > max_turns && n.has(0)) too_many();
   std::vector<value> state;
   for (int i = 0; i < states; ++i) state.push_back(n.given(i + 2));
   std::vector<std::vector<any_tensor>> collected(static_cast<std::size_t>(std::max(n.outputs() - states, 0)));
   for (std::int64_t t = 0; t < turns && goes_on; ++t) {
-    if (t == max_turns && collects) n.refuse("more than " + std::to_string(max_turns) + " turns");
-    if (t == max_turns) throw unknown_course{};
+    if (t == max_turns) too_many();
     std::vector<value> arguments(2);
     arguments[0].tensor = n.scalar(i64, t);
     arguments[1].tensor = n.scalar(b8, 1);
