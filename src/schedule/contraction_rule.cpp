@@ -346,13 +346,10 @@ class builder {
   stmt_ref tile_of_part(const tile_place& where, expr_ref part, expr_ref parts) {
     std::vector<expr_ref> point;
     for (const computation::axis& x : c_.axes) point.push_back(x.variable);
-    const expr_ref before = a_.load(p_.sum->type, c_.output, point);
-    const expr_ref sum = a_.select(a_.less(a_.index(0), part), a_.add(before, p_.sum), p_.sum);
-    const stmt_ref more = tile(where, sum, true);
-    if (c_.value == p_.sum) return more;
-    const stmt_ref last =
-        tile(where, a_.rewrite(c_.value, [&](expr_ref e) { return e == p_.sum ? sum : nullptr; }), true);
-    return make_stmt(branch{a_.less(part, a_.sub(parts, a_.index(1))), more, last});
+    const expr_ref before = a_.load(p_.sum->type, c_.output, point, a_.less(a_.index(0), part));
+    const expr_ref sum = a_.add(before, p_.sum);
+    const expr_ref last = a_.rewrite(c_.value, [&](expr_ref e) { return e == p_.sum ? sum : nullptr; });
+    return tile(where, a_.select(a_.less(part, a_.sub(parts, a_.index(1))), sum, last), true);
   }
   // `once`: what another tile has made is not stored again; the last ones reach back into those before them.
   stmt_ref tile(const tile_place& where, expr_ref value, bool once) {

@@ -29,9 +29,13 @@ fused_loop fuse_loops(expr_arena& a, const std::vector<expr_ref>& extents) {
   f.variable = a.fresh_variable();
   expr_ref rest = f.variable;
   for (std::size_t d = 0; d < extents.size(); ++d) {
+    if (extents[d]->is_constant(1)) {
+      f.indices.push_back(a.index(0));
+      continue;
+    }
     expr_ref below = a.index(1);
     for (std::size_t e = d + 1; e < extents.size(); ++e) below = a.mul(below, extents[e]);
-    const bool last = d + 1 == extents.size();
+    const bool last = below->is_constant(1);
     f.indices.push_back(last ? rest : a.div(rest, below));
     if (!last) rest = a.mod(rest, below);
   }

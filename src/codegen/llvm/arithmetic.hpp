@@ -35,6 +35,10 @@ class arithmetic {
   llvm::Value* better(ir::reducer, dtype, llvm::Value* a, llvm::Value* at, llvm::Value* b, llvm::Value* bt);
   /// a * b + c with one rounding where the machine has it, with two where it has not: for contractions only.
   llvm::Value* multiply_add(dtype, llvm::Value* a, llvm::Value* b, llvm::Value* c);
+  /// Of operands that are known not to be negative.
+  llvm::Value* index_division(bool modulo, llvm::Value* a, llvm::Value* b) {
+    return integer_division(modulo, u64, a, b);
+  }
 
   static int lanes_of(const llvm::Value* v);
   llvm::Value* splat(llvm::Value* v, int lanes) { return b_.CreateVectorSplat(static_cast<unsigned>(lanes), v); }

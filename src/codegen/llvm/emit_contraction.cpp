@@ -59,7 +59,7 @@ class contraction_emitter {
   values column_values(const addressing&, value pointer);
   void ask_ahead(value pointer);
   value advanced(value p, value step, int times);
-  void epilogue(const values& accumulators, const values& masks);
+  void epilogue(expr_ref result, const values& accumulators, const values& masks);
   template <class F>
   values carried(value begin, value end, std::int64_t step, bool known_to_run, values state, F body);
   value& at(values& all, int set, int row, int vector) const {
@@ -195,7 +195,7 @@ void contraction_emitter::tile(int vectors, values masks, int unroll) {
   for (int i = 0; i < c_.tile_rows && rows_ > c_.tile_rows; ++i)
     for (int j = 0; j < vectors_; ++j)
       at(sums, 0, i, j) = b_.CreateSub(at(sums, 0, i, j), at(sums, 0, c_.tile_rows, j));
-  epilogue(sums, masks_);
+  epilogue(c_.value, sums, masks_);
 }
 
 /// for i in [begin, end) by `step`, with values that go around; returns them as they are after the loop.
@@ -477,7 +477,30 @@ contraction_emitter::values contraction_emitter::one_step(const values& accumula
   return next;
 }
 
-void contraction_emitter::epilogue(const values& sums, const values& masks) {
+/// What the tile becomes. A choice that is the same for all of it is a branch.
+void contraction_emitter::epilogue(expr_ref result, const values& sums, const values& masks) {
+  const auto differs = [&](expr_ref e) {
+    return e == c_.row || e == c_.column || e == c_.accumulator || e->is(expr_kind::load);
+  };
+  if (result->is(ir::prim::select) && !ir::contains(result->operands[0], differs)) {
+    value condition;
+    {
+      emitter::statement s(e_);
+      condition = e_.scalar(result->operands[0]);
+    }
+    auto* then = llvm::BasicBlock::Create(e_.context_, "then", e_.function_);
+    auto* otherwise = llvm::BasicBlock::Create(e_.context_, "else", e_.function_);
+    auto* after = llvm::BasicBlock::Create(e_.context_, "after", e_.function_);
+    b_.CreateCondBr(condition, then, otherwise);
+    for (auto [block, taken] : {std::pair(then, result->operands[1]), std::pair(otherwise, result->operands[2])}) {
+      b_.SetInsertPoint(block);
+      emitter::region r(e_);
+      epilogue(taken, sums, masks);
+      b_.CreateBr(after);
+    }
+    b_.SetInsertPoint(after);
+    return;
+  }
   values all = sums;
   for (int j = 0; j < vectors_; ++j) {
     emitter::region outer(e_);
@@ -490,7 +513,7 @@ void contraction_emitter::epilogue(const values& sums, const values& masks) {
       emitter::binding row(e_, c_.row, e_.index_number(i));
       emitter::binding sum(e_, c_.accumulator, at(all, 0, i, j), true);
       lanes_.varying.clear();
-      e_.store_vector({c_.buffer, c_.indices}, e_.vector(c_.value), c_.mask);
+      e_.store_vector({c_.buffer, c_.indices}, e_.vector(result), c_.mask);
     }
     e_.lanes_ = nullptr;
   }

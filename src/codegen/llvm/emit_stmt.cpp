@@ -9,6 +9,18 @@ using ir::expr_kind;
 using ir::expr_ref;
 using ir::loop_kind;
 
+namespace {
+
+/// Whether the loop is over [e, e + 1).
+bool runs_once(const ir::loop& x) {
+  if (x.begin->is(expr_kind::constant)) return x.end->is_constant(x.begin->payload + 1);
+  const auto& sum = x.end->operands;
+  return x.end->is(ir::prim::add) && ((sum[0] == x.begin && sum[1]->is_constant(1)) ||
+                                      (sum[1] == x.begin && sum[0]->is_constant(1)));
+}
+
+}  // namespace
+
 void emitter::emit(const ir::stmt_ref& s) {
   if (!s) return;
   std::visit([&](const auto& x) { emit(x); }, s->v);
@@ -98,13 +110,17 @@ void emitter::emit(const ir::loop& x) {
     }
     return;
   }
-  value begin, end;
+  value begin, end = nullptr;
   {
     statement s(*this);
     begin = scalar(x.begin);
-    end = scalar(x.end);
+    if (!runs_once(x)) end = scalar(x.end);
   }
-  serial(x, begin, end);
+  if (end) return serial(x, begin, end);
+  // No loop, out of which LLVM would move what the body does last to where it does its work.
+  region r(*this);
+  binding at(*this, x.variable, begin);
+  emit(x.body);
 }
 
 void emitter::serial(const ir::loop& x, value begin, value end) {

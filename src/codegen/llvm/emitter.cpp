@@ -187,6 +187,9 @@ emitter::value emitter::scalar_uncached(expr_ref e) {
   if (!e->is(expr_kind::apply)) fail("a reduction that was not lowered: " + ir::to_string(e));
   llvm::SmallVector<value, 3> x;
   for (expr_ref o : e->operands) x.push_back(scalar(o));
+  if ((e->is(ir::prim::div) || e->is(ir::prim::mod)) && e->is_index && e->operands[0]->nonnegative &&
+      e->operands[1]->nonnegative)
+    return a_->index_division(e->is(ir::prim::mod), x[0], x[1]);
   return a_->apply(e->op, e->operands[0]->type, e->type, x);
 }
 
