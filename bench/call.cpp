@@ -24,6 +24,24 @@ double nanoseconds_a_call(F&& f) {
   for (int i = 0; i < calls; ++i) f();
   return std::chrono::duration<double, std::nano>(clock_type::now() - start).count() / calls;
 }
+/// The slower of two threads that do the same at once.
+template <class F>
+double both(F f) {
+  double there = 0;
+  // What this thread writes on its stack is on no line that the other one reads.
+  std::thread thread([&there, f]() mutable { there = f(); });
+  const double here = f();
+  thread.join();
+  return std::max(here, there);
+}
+/// About as long as a call, in registers: what a machine with shared cores loses by itself.
+void arithmetic() {
+  std::uint64_t x = 1;
+  for (int i = 0; i < 128; ++i) {
+    x = x * 3 + 1;
+    asm volatile("" : "+r"(x));
+  }
+}
 double median(std::vector<double> v) {
   std::nth_element(v.begin(), v.begin() + v.size() / 2, v.end());
   return v[v.size() / 2];
@@ -71,7 +89,9 @@ int main() {
                 {"value-returning, static", 80},
                 {"into, dyn, extents as before", 60},
                 {"into, dyn, another known shape", 150},
-                {"into, two threads at once", 0}};
+                {"into, two threads at once", 0},
+                {"arithmetic alone, two threads", 0},
+                {"arithmetic alone, one", 0}};
   for (int r = 0; r < rounds; ++r) {
     rows[0].times.push_back(nanoseconds_a_call([&] { raw(&call); }));
     rows[1].times.push_back(nanoseconds_a_call([&] { fixed.into(y, a, b, c); }));
@@ -85,13 +105,11 @@ int main() {
         open.into(y, a, b, c);
     }));
     if (r % 10 != 0) continue;
-    // What this thread writes on its stack is on no line that the other one reads.
-    double there = 0;
-    std::thread thread(
-        [&there, fixed, y, a, b, c]() mutable { there = nanoseconds_a_call([&] { fixed.into(y, a, b, c); }); });
-    const double here = nanoseconds_a_call([&] { fixed.into(y, a, b, c); });
-    thread.join();
-    rows[5].times.push_back(std::max(here, there));
+    rows[5].times.push_back(both([fixed, y, a, b, c]() mutable {
+      return nanoseconds_a_call([&] { fixed.into(y, a, b, c); });
+    }));
+    rows[6].times.push_back(both([] { return nanoseconds_a_call(arithmetic); }));
+    rows[7].times.push_back(nanoseconds_a_call(arithmetic));
   }
   const double base = median(rows[0].times);
   std::printf("%-34s %9s %9s %6s\n", "call", "ns", "on top", "bar");
@@ -103,5 +121,8 @@ int main() {
     else
       std::printf("%6s\n", "");
   }
-  std::printf("two threads at once take %.2f of one alone (bar 1.2)\n", median(rows[5].times) / median(rows[1].times));
+  const double at_once = median(rows[5].times) / median(rows[1].times),
+               machine = median(rows[6].times) / median(rows[7].times);
+  std::printf("two threads at once take %.2f of one alone (bar 1.2); on this machine registers alone take %.2f\n", at_once,
+              machine);
 }
