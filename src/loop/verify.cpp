@@ -380,8 +380,11 @@ class verifier {
                            text(c.accumulator)));
     if (c.prefetch) {
       expression(c.prefetch, &s, "prefetch");
-      if (!c.prefetch->is(expr_kind::load) || c.prefetch->payload != b->payload)
-        fail(&s, fmt::format("what is prefetched is no load of b's buffer: {}", text(c.prefetch)));
+      if (!c.prefetch->is(expr_kind::load) ||
+          (c.prefetch->payload != b->payload &&
+           k_.buffers[static_cast<std::size_t>(c.prefetch->payload)].where != scope::parameter))
+        fail(&s, fmt::format("what is prefetched is a load neither of b's buffer nor of a parameter: {}",
+                             text(c.prefetch)));
       if (mentions(c.prefetch, c.row)) fail(&s, fmt::format("the prefetch depends on the row {}", text(c.row)));
     }
     operand_type(c.a, sum, s, "a");

@@ -7,6 +7,7 @@
 //         what the parts before left in the result, and the last one finishes it
 // A convolution's rows are those of the result's images; the axis outside of them is that of outer rows.
 #include <algorithm>
+#include <bit>
 
 #include "schedule/pack.hpp"
 #include "schedule/padded_block.hpp"
@@ -24,6 +25,8 @@ constexpr extent_t units_per_thread = 4;
 constexpr extent_t least_rows_to_pack = 40;
 // A panel is no larger than this: it lies in the scratch of each worker.
 constexpr std::int64_t most_panel_bytes = 8 << 20;
+// Rows of tiles among which it is divided to ask for what the next part copies.
+constexpr extent_t most_shares = 8;
 
 extent_t ceil_div(extent_t a, extent_t b) { return (a + b - 1) / b; }
 
@@ -103,7 +106,7 @@ class builder {
       *bordered_ = *match_operand(c_, p_.sum, a_.cast(bordered_->value->type, made.load));
     }
     if (outer_ >= 0) at_.emplace_back(axis(outer_).variable, outer_row);
-    tile_place at{row_tile, panel, panel};
+    tile_place at{row_tile, tile_begin, panel, panel};
     if (constant_) {
       launch_.packed.push_back(pack_constant(c_, p_, panels_));
       at.packed = static_cast<std::int64_t>(launch_.packed.back().parameter);
@@ -337,7 +340,7 @@ class builder {
 
   // Where one tile's operands and result are.
   struct tile_place {
-    expr_ref row_tile, panel, packed_panel, batch = nullptr;
+    expr_ref row_tile, first_row_tile, panel, packed_panel, batch = nullptr;
     std::int64_t packed = -1;  // buffer of b's panels
     std::int64_t copied = -1;  // buffer of a's rows
     expr_ref first_copied = nullptr;
@@ -349,7 +352,23 @@ class builder {
     const expr_ref before = a_.load(p_.sum->type, c_.output, point, a_.less(a_.index(0), part));
     const expr_ref sum = a_.add(before, p_.sum);
     const expr_ref last = a_.rewrite(c_.value, [&](expr_ref e) { return e == p_.sum ? sum : nullptr; });
-    return tile(where, a_.select(a_.less(part, a_.sub(parts, a_.index(1))), sum, last), true);
+    return make_block({ask_for_result(where),
+                       tile(where, a_.select(a_.less(part, a_.sub(parts, a_.index(1))), sum, last), true)});
+  }
+  // The lines of the result that the tile will add to: they are on their way while it sums.
+  stmt_ref ask_for_result(const tile_place& where) {
+    const expr_ref in_tile = a_.fresh_variable();
+    std::vector<stmt_ref> lines;
+    constexpr int line_bytes = 64;
+    for (int column = 0; column < panels_.width; column += line_bytes / size_of(p_.sum->type)) {
+      auto at = at_;
+      at.emplace_back(axis(p_.column).variable, a_.add(panels_.first(a_, where.panel), a_.index(column)));
+      if (p_.row >= 0) at.emplace_back(axis(p_.row).variable, a_.add(first_row(where.row_tile), in_tile));
+      std::vector<expr_ref> indices;
+      for (const computation::axis& x : c_.axes) indices.push_back(a_.substitute(x.variable, at));
+      lines.push_back(make_stmt(prefetch{c_.output, std::move(indices)}));
+    }
+    return make_stmt(loop{in_tile, a_.index(0), a_.index(height_), loop_kind::serial, 1, make_block(std::move(lines))});
   }
   // `once`: what another tile has made is not stored again; the last ones reach back into those before them.
   stmt_ref tile(const tile_place& where, expr_ref value, bool once) {
@@ -404,6 +423,15 @@ class builder {
         in_panel.back() = a_.add(in_panel.back(), a_.index(later));
         const expr_ref ahead = operand();
         t.prefetch = ahead->is(prim::cast) ? ahead->operands[0] : ahead;
+      }
+      // What the next part will copy comes near while this one computes: a share of it with each row of tiles.
+      if (pack_ && in_parts() && p_.unit_columns) {
+        const expr_ref share = a_.index(static_cast<extent_t>(std::bit_floor(static_cast<std::uint64_t>(
+            std::clamp<extent_t>(tiles_per_block_, 1, most_shares)))));
+        const expr_ref later = a_.min(a_.add(part_.begin, part_.most), a_.sub(innermost(), part_.most));
+        const expr_ref mine = a_.min(a_.sub(where.row_tile, where.first_row_tile), a_.sub(share, a_.index(1)));
+        steps.back() = a_.add(a_.add(later, a_.div(a_.mul(mine, part_.most), share)), a_.div(reduction.back(), share));
+        t.prefetch = a_.substitute(p_.b.load, place(column, steps));
       }
     } else {
       t.b = a_.substitute(p_.b.value, at);

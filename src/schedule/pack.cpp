@@ -61,6 +61,19 @@ local_pack pack_block(computation& c, const product& p, const panels& all, expr_
   if (all.group > 1) s = make_stmt(loop{in_group, a.index(0), a.index(all.group), loop_kind::unrolled, 1, s});
   const expr_ref columns = all.narrow() ? all.columns : a.index(all.width);
   s = make_stmt(loop{column, a.index(0), columns, loop_kind::vectorized, width, s});
+  // The lines that a later step will copy: short stretches of rows that lie far apart are foreseen by no prefetcher.
+  if (p.unit_columns && !all.narrow() && all.group == 1) {
+    constexpr extent_t steps_ahead = 12, line = 64;
+    std::vector<stmt_ref> list;
+    for (extent_t at_column = 0; at_column < all.width; at_column += line / size_of(p.b.load->type)) {
+      const std::pair<expr_ref, expr_ref> later[] = {{column, a.index(at_column)},
+                                                     {reduction.back(), a.add(reduction.back(), a.index(steps_ahead))}};
+      expr_ref ahead = a.substitute(value, later);
+      list.push_back(make_stmt(prefetch{ahead->payload, {ahead->indices().begin(), ahead->indices().end()}}));
+    }
+    list.push_back(s);
+    s = make_block(std::move(list));
+  }
   const auto over_panels = [&] { s = make_stmt(loop{panel, begin, end, loop_kind::serial, 1, s}); };
   // Rows of b are read along their length where they have one, else a panel at a time.
   if (p.unit_columns) over_panels();

@@ -53,6 +53,7 @@ class contraction_emitter {
   addressing address_b(expr_ref axis);
   value offset_at(const access&, std::initializer_list<std::pair<expr_ref, std::int64_t>>);
   bool find_groups();
+  bool asks_in_b() const { return c_.prefetch && c_.prefetch->payload == operand_b_.load->payload; }
   const ir::contraction::axis& inner_axis() const { return c_.reduction[axes_ - 1]; }
   value convert(value v, expr_ref from) { return e_.a_->cast(v, from->type, type_); }
   value row_value(int row, const addressing&, const values& pointers);
@@ -320,7 +321,7 @@ contraction_emitter::addressing contraction_emitter::address_b(expr_ref axis) {
         b_.CreateNSWSub(offset_at(b, {{c_.column, 0}, {axis, 1}}), offset_at(b, {{c_.column, 0}, {axis, 0}}));
     r.step = b_.CreateNSWMul(elements, e_.index_number(size));
   }
-  if (c_.prefetch) {
+  if (asks_in_b()) {
     const access later{c_.prefetch->payload, c_.prefetch->indices()};
     value from = offset_at(b, {{c_.column, 0}, {axis, 0}}), to = offset_at(later, {{c_.column, 0}, {axis, 0}});
     r.ahead = b_.CreateNSWMul(b_.CreateNSWSub(to, from), e_.index_number(size));
@@ -445,11 +446,12 @@ contraction_emitter::values contraction_emitter::column_values(const addressing&
 /// The lines of b from `ahead` on. They may lie behind the end: prefetches do not fault.
 void contraction_emitter::ask_ahead(value ahead) {
   constexpr std::int64_t line = 64;
+  constexpr int near = 3, in_l2 = 2;
   const std::int64_t bytes = static_cast<std::int64_t>(vectors_) * width_ * size_of(operand_b_.load->type);
   for (std::int64_t at = 0; at < bytes; at += line)
     b_.CreateIntrinsic(
         llvm::Intrinsic::prefetch, {b_.getPtrTy()},
-        {b_.CreateGEP(b_.getInt8Ty(), ahead, e_.index_number(at)), b_.getInt32(0), b_.getInt32(3), b_.getInt32(1)});
+        {b_.CreateGEP(b_.getInt8Ty(), ahead, e_.index_number(at)), b_.getInt32(0), b_.getInt32(asks_in_b() ? near : in_l2), b_.getInt32(1)});
 }
 
 contraction_emitter::values contraction_emitter::one_step(const values& accumulators, int set, value,
@@ -457,6 +459,9 @@ contraction_emitter::values contraction_emitter::one_step(const values& accumula
                                                           value pb) {
   values next = accumulators;
   if (b.ahead) ask_ahead(b_.CreateGEP(b_.getInt8Ty(), pb, b.ahead));
+  if (c_.prefetch && !asks_in_b())
+    ask_ahead(e_.pointer(c_.prefetch->payload,
+                         offset_at({c_.prefetch->payload, c_.prefetch->indices()}, {{c_.column, 0}})));
   const values columns = column_values(b, pb);
   if (dot_) {
     std::vector<dot_product::operand> in_b;
