@@ -257,6 +257,8 @@ class builder {
 
   expr_ref innermost() const { return p_.sum->loop_extent(p_.order.back()); }
   bool in_parts() const { return steps_per_part_ < steps_; }
+  // b is read from memory a few rows at a time along their length: as many streams as processors foresee by themselves.
+  bool along_rows() const { return !constant_ && !pack_ && rows_ <= 2 && beyond_l2(); }
   // How many steps of the innermost loop one tile sums at once. The rows of a stay in the first-level cache, and b,
   // where it is read in place, in the second-level one; one row of tiles has nothing to keep, and reads a few of b's
   // rows at a time, along their length, as they lie in memory.
@@ -264,7 +266,7 @@ class builder {
     if (grouped() || bordered_ || p_.sum->type != c_.kernel.buffers[static_cast<std::size_t>(c_.output)].type)
       return steps_;
     const bool in_place = !constant_ && !pack_;
-    if (in_place && rows_ <= 2 && beyond_l2()) return even_parts(8, 4);
+    if (along_rows()) return even_parts(8, 4);
     extent_t most = m_.l1_bytes / 2 / size_of(p_.a.load->type) / height_;
     if (in_place && beyond_l2()) most = std::min(most, steps_in_l2(m_, step_stride()) / 2);
     most = std::max<extent_t>(most / std::max<extent_t>(1, depth_ / std::max<extent_t>(steps_, 1)), 64);
@@ -352,8 +354,8 @@ class builder {
     const expr_ref before = a_.load(p_.sum->type, c_.output, point, a_.less(a_.index(0), part));
     const expr_ref sum = a_.add(before, p_.sum);
     const expr_ref last = a_.rewrite(c_.value, [&](expr_ref e) { return e == p_.sum ? sum : nullptr; });
-    return make_block({ask_for_result(where),
-                       tile(where, a_.select(a_.less(part, a_.sub(parts, a_.index(1))), sum, last), true)});
+    stmt_ref more = tile(where, a_.select(a_.less(part, a_.sub(parts, a_.index(1))), sum, last), true);
+    return along_rows() ? more : make_block({ask_for_result(where), more});
   }
   // The lines of the result that the tile will add to: they are on their way while it sums.
   stmt_ref ask_for_result(const tile_place& where) {
@@ -435,7 +437,7 @@ class builder {
       }
     } else {
       t.b = a_.substitute(p_.b.value, at);
-      if (beyond_l2()) {
+      if (beyond_l2() && !along_rows()) {
         const auto [panel, step] = ahead(where.panel, steps.back());
         steps.back() = step;
         t.prefetch = a_.substitute(p_.b.load, place(a_.add(panels_.first(a_, panel), t.column), steps));
