@@ -21,12 +21,11 @@ namespace {
 
 // Pieces for each thread of a call that has several: what one finishes late, another takes.
 constexpr extent_t units_per_thread = 4;
-// With fewer rows than this, b is read so few times that a copy of it does not pay.
-constexpr extent_t least_rows_to_pack = 40;
+// With fewer rows than this, b is read so few times that a copy of it does not pay, and so few that waiting for its
+// first counts: it is asked for ahead.
+constexpr extent_t least_rows_to_pack = 64;
 // A panel is no larger than this: it lies in the scratch of each worker.
 constexpr std::int64_t most_panel_bytes = 8 << 20;
-// With more rows than this, b is read so many times that waiting for its first does not count; asking takes loads.
-constexpr extent_t most_rows_to_ask = 28;
 // Rows of tiles among which it is divided to ask for what the next part copies.
 constexpr extent_t most_shares = 8;
 
@@ -439,7 +438,7 @@ class builder {
       }
     } else {
       t.b = a_.substitute(p_.b.value, at);
-      if (rows_ <= most_rows_to_ask && beyond_l2() && !along_rows()) {
+      if (rows_ < least_rows_to_pack && beyond_l2() && !along_rows()) {
         const auto [panel, step] = ahead(where.panel, steps.back());
         steps.back() = step;
         t.prefetch = a_.substitute(p_.b.load, place(a_.add(panels_.first(a_, panel), t.column), steps));
