@@ -105,9 +105,8 @@ int main() {
         open.into(y, a, b, c);
     }));
     if (r % 10 != 0) continue;
-    rows[5].times.push_back(both([fixed, y, a, b, c]() mutable {
-      return nanoseconds_a_call([&] { fixed.into(y, a, b, c); });
-    }));
+    rows[5].times.push_back(
+        both([fixed, y, a, b, c]() mutable { return nanoseconds_a_call([&] { fixed.into(y, a, b, c); }); }));
     rows[6].times.push_back(both([] { return nanoseconds_a_call(arithmetic); }));
     rows[7].times.push_back(nanoseconds_a_call(arithmetic));
   }
@@ -123,6 +122,6 @@ int main() {
   }
   const double at_once = median(rows[5].times) / median(rows[1].times),
                machine = median(rows[6].times) / median(rows[7].times);
-  std::printf("two threads at once take %.2f of one alone (bar 1.2); on this machine registers alone take %.2f\n", at_once,
-              machine);
+  std::printf("two threads at once take %.2f of one alone (bar 1.2); on this machine registers alone take %.2f\n",
+              at_once, machine);
 }

@@ -81,8 +81,8 @@ struct contraction {
   expr_ref columns;
   std::vector<axis> reduction;  ///< outermost first
   expr_ref a, b;
-  /// What is asked for while `b` is read: a load of the same buffer that is as far from b in every step (it comes to the
-  /// first-level cache), or one of a parameter (to the second-level one); null: nothing.
+  /// What is asked for while `b` is read: a load of the same buffer that is as far from b in every step (it comes to
+  /// the first-level cache), or one of a parameter (to the second-level one); null: nothing.
   expr_ref prefetch = nullptr;
   expr_ref accumulator;  ///< the variable that stands for the sum in `value`
   std::int64_t buffer;

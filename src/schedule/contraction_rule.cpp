@@ -223,11 +223,17 @@ class builder {
     const extent_t widest = std::min<extent_t>(columns_, extent_t{6} * lanes_);  // of a tile of several rows
     return depth_ * widest * size_of(p_.b.load->type) <= most_panel_bytes;
   }
-  // b is copied when it must be, or when it is read many times and does not stay in the cache as it lies.
+  // b is copied when it must be, or when it is read many times and does not lie well.
   bool must_pack() const {
     if (!p_.unit_columns) return true;
     return rows_ >= least_rows_to_pack && p_.sum->loops() == 1 && may_pack() &&
-           depth_ > steps_in_l2(m_, step_stride()) && !overlapping_windows();
+           (depth_ > steps_in_l2(m_, step_stride()) || crosses_lines()) && !overlapping_windows();
+  }
+  // Each vector of b touches two lines, so often that a copy pays.
+  bool crosses_lines() const {
+    constexpr extent_t least_rows = 500;
+    constexpr std::int64_t line = 64;
+    return rows_ >= least_rows && step_stride() % line != 0;
   }
   std::int64_t bytes(const product::operand& o, ir::expr_ref elements) const {
     return c_.at_call(elements) * size_of(o.load->type);
@@ -429,8 +435,8 @@ class builder {
       }
       // What the next part will copy comes near while this one computes: a share of it with each row of tiles.
       if (pack_ && in_parts() && p_.unit_columns) {
-        const expr_ref share = a_.index(static_cast<extent_t>(std::bit_floor(static_cast<std::uint64_t>(
-            std::clamp<extent_t>(tiles_per_block_, 1, most_shares)))));
+        const expr_ref share = a_.index(static_cast<extent_t>(
+            std::bit_floor(static_cast<std::uint64_t>(std::clamp<extent_t>(tiles_per_block_, 1, most_shares)))));
         const expr_ref later = a_.min(a_.add(part_.begin, part_.most), a_.sub(innermost(), part_.most));
         const expr_ref mine = a_.min(a_.sub(where.row_tile, where.first_row_tile), a_.sub(share, a_.index(1)));
         steps.back() = a_.add(a_.add(later, a_.div(a_.mul(mine, part_.most), share)), a_.div(reduction.back(), share));

@@ -208,7 +208,8 @@ TEST_CASE("contractions") {
         "the accumulator i9 is a loop variable's name; fresh_accumulator makes one");
   CHECK(broken_tile("= acc0", "= acc0 + f32(i3)") == "i3 is used outside of what binds it, in the value");
   CHECK(broken_tile("= acc0", "= i32(acc0)") == "the value i32(acc0) is i32, not f32");
-  CHECK(broken_tile("  value", "  prefetch = c[i3]\n  value") == "what is prefetched is no load of b's buffer: c[i3]");
+  CHECK(broken_tile("  value", "  prefetch = 1.0f\n  value") ==
+        "what is prefetched is a load neither of b's buffer nor of a parameter: 1.0f");
   CHECK(broken_tile("  value", "  prefetch = a[i1, i2]\n  value") == "the prefetch depends on the row i1");
   CHECK(broken_tile("rows i1", "rows i3") == "i3 is bound twice");
   CHECK(

@@ -449,9 +449,9 @@ void contraction_emitter::ask_ahead(value ahead) {
   constexpr int near = 3, in_l2 = 2;
   const std::int64_t bytes = static_cast<std::int64_t>(vectors_) * width_ * size_of(operand_b_.load->type);
   for (std::int64_t at = 0; at < bytes; at += line)
-    b_.CreateIntrinsic(
-        llvm::Intrinsic::prefetch, {b_.getPtrTy()},
-        {b_.CreateGEP(b_.getInt8Ty(), ahead, e_.index_number(at)), b_.getInt32(0), b_.getInt32(asks_in_b() ? near : in_l2), b_.getInt32(1)});
+    b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+                       {b_.CreateGEP(b_.getInt8Ty(), ahead, e_.index_number(at)), b_.getInt32(0),
+                        b_.getInt32(asks_in_b() ? near : in_l2), b_.getInt32(1)});
 }
 
 contraction_emitter::values contraction_emitter::one_step(const values& accumulators, int set, value,
@@ -460,8 +460,8 @@ contraction_emitter::values contraction_emitter::one_step(const values& accumula
   values next = accumulators;
   if (b.ahead) ask_ahead(b_.CreateGEP(b_.getInt8Ty(), pb, b.ahead));
   if (c_.prefetch && !asks_in_b())
-    ask_ahead(e_.pointer(c_.prefetch->payload,
-                         offset_at({c_.prefetch->payload, c_.prefetch->indices()}, {{c_.column, 0}})));
+    ask_ahead(
+        e_.pointer(c_.prefetch->payload, offset_at({c_.prefetch->payload, c_.prefetch->indices()}, {{c_.column, 0}})));
   const values columns = column_values(b, pb);
   if (dot_) {
     std::vector<dot_product::operand> in_b;

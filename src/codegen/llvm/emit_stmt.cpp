@@ -15,8 +15,8 @@ namespace {
 bool runs_once(const ir::loop& x) {
   if (x.begin->is(expr_kind::constant)) return x.end->is_constant(x.begin->payload + 1);
   const auto& sum = x.end->operands;
-  return x.end->is(ir::prim::add) && ((sum[0] == x.begin && sum[1]->is_constant(1)) ||
-                                      (sum[1] == x.begin && sum[0]->is_constant(1)));
+  return x.end->is(ir::prim::add) &&
+         ((sum[0] == x.begin && sum[1]->is_constant(1)) || (sum[1] == x.begin && sum[0]->is_constant(1)));
 }
 
 }  // namespace
