@@ -53,12 +53,13 @@ std::optional<std::string> failure(const ir::graph& g, const configuration& c, c
   }
 }
 
-bool fails(const ir::graph& g, const configuration& c) {
+/// The same with inputs of its own.
+std::optional<std::string> failure(const ir::graph& g, const configuration& c) {
   try {
     const auto in = test::inputs_for(g, 1);
-    return failure(g, c, test::reference(g, in), in).has_value();
+    return failure(g, c, test::reference(g, in), in);
   } catch (const error&) {
-    return false;  // no graph that the reference can run
+    return {};  // no graph that the reference can run
   }
 }
 
@@ -115,8 +116,11 @@ bool check(std::uint64_t seed, const ir::graph& g, const std::vector<configurati
                 c.level, why->c_str());
     std::fflush(stdout);
     if (std::getenv("TENON_FUZZ_STOP")) std::exit(1);
-    const ir::graph small = test::reduced(g, [&](const ir::graph& s) { return fails(s, c); });
-    std::printf("%s", (fails(small, c) ? to_string(small) : to_string(g)).c_str());
+    const ir::graph small = test::reduced(g, [&](const ir::graph& s) { return failure(s, c).has_value(); });
+    if (const auto of_small = failure(small, c))
+      std::printf("reduced, with other inputs: %s\n%s", of_small->c_str(), to_string(small).c_str());
+    else
+      std::printf("%s", to_string(g).c_str());
     break;
   }
   if (counted) {

@@ -25,6 +25,10 @@ inline const std::vector<const char*> kept_graphs = {
     "  %0 = constant{.value = i64[1,1] {-4}}() : i64[1,1]\n"
     "  %1 = scatter_nd{.mode = max}(%x, %0, %u) : u8[3,1]\n"
     "  return %1\n}\n",
+    // A window over channels of which there are none.
+    "graph(%x: f32[2,0,4]) {\n"
+    "  %0 = lrn{.size = 2, .alpha = 0.5, .beta = 0.75, .bias = 1}(%x) : f32[2,0,4]\n"
+    "  return %0\n}\n",
 };
 
 }  // namespace tenon::test

@@ -1,5 +1,6 @@
 // Convolution over 1 to 3 spatial axes, written once over their number, and its transpose. x is [n, c, spatial...],
-// weights are [out, c / groups, kernel...].
+// weights are [out, c / groups, kernel...]. Products with the zeros of padding, and with those that fill up the windows
+// of a transposed convolution, may be made or skipped: it shows where the other factor is NaN or infinite alone.
 #pragma once
 #include "tenon/ops/matmul.hpp"
 #include "tenon/ops/selection.hpp"
