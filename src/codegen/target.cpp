@@ -55,6 +55,7 @@ namespace {
 struct processor {
   int level = 1;
   std::string identity;
+  bool halves_512 = false;  ///< works on 512 bits in two halves
 };
 
 processor this_processor() {
@@ -78,6 +79,8 @@ processor this_processor() {
   leaf(1, 0);
   // Not b: it names the core that answers.
   p.identity = fmt::format("x86:{:x}.{:x}.{:x}", a, c, d);
+  // AMD's family 0x19: Zen 4, the only one of it with AVX-512.
+  p.halves_512 = __builtin_cpu_is("amd") && (a >> 8 & 0xf) + (a >> 20 & 0xff) == 0x19;
   leaf(7, 0);
   p.identity += fmt::format(".{:x}.{:x}.{:x}", b, c, d);
   leaf(7, 1);
@@ -115,6 +118,7 @@ machine_summary summarize(const std::string& cpu) {
     scheduling::machine_model model = model_of_level(here.level);
     model.dot_bytes = here.level >= 4 && host_has("avx512vnni");
     model.dot_bf16 = here.level >= 4 && host_has("avx512bf16");
+    if (here.level >= 4 && here.halves_512) model.products_a_cycle = 1;
     return {model, here.level >= 3, here.identity};
   }
   constexpr std::string_view levels[] = {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
@@ -127,7 +131,9 @@ machine_summary summarize(const std::string& cpu) {
   }
   const machine m = llvm().resolve(cpu);
   const auto has = [&](std::string_view feature) { return m.features.find(feature) != std::string::npos; };
-  return {model_of(m.vector_bits, m.fma, has("+avx512vnni"), has("+avx512bf16")), m.fma, m.text()};
+  machine_summary s = {model_of(m.vector_bits, m.fma, has("+avx512vnni"), has("+avx512bf16")), m.fma, m.text()};
+  if (cpu == "znver4") s.model.products_a_cycle = 1;
+  return s;
 }
 
 }  // namespace tenon::codegen

@@ -21,9 +21,9 @@ using namespace ir;
 namespace {
 
 constexpr int taps = winograd_taps;
-// Cycles by which the model counts. Products run at nine tenths of two vectors a cycle; what does not stay in the
+// By which the model counts cycles. Products run at nine tenths of what the machine can; what does not stay in the
 // second-level cache comes at this many bytes a cycle.
-constexpr double products_a_cycle = 1.8, bytes_a_cycle = 3.5, not_hidden = 0.2;
+constexpr double of_the_peak = 0.9, bytes_a_cycle = 3.5, not_hidden = 0.2;
 
 extent_t ceil_div(extent_t a, extent_t b) { return (a + b - 1) / b; }
 
@@ -159,7 +159,7 @@ class builder {
   }
   // Products while weights are read: the shorter of the two hides behind the longer, but not all of it.
   double multiplying(double products, double reads) const {
-    const double sums = products / lanes_ / products_a_cycle;
+    const double sums = products / lanes_ / (of_the_peak * m_.products_a_cycle);
     return std::max(sums, reads) + not_hidden * std::min(sums, reads);
   }
   double direct_cycles() const {
