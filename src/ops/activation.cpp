@@ -93,7 +93,8 @@ template <>
 struct meaning<gelu_op> : gelu_op {
   template <class V>
   static V scalar(const attrs& at, V x) {
-    if (at.tanh) return x * 0.5 * (1 + tanh((x + x * x * x * 0.044715) * 0.7978845608028654));
+    // 0.5 (1 + tanh(u)) is 1 / (1 + exp(-2u)), which does not cancel.
+    if (at.tanh) return x / (1 + exp((x + x * x * x * 0.044715) * -1.5957691216057308));
     return x * 0.5 * (1 + erf(x * 0.7071067811865476));
   }
 };

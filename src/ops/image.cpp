@@ -297,7 +297,7 @@ detail::node_ref expand_space_to_depth(const block_attrs& at, const detail::node
 detail::node_ref expand_lrn(const lrn_attrs& at, const detail::node_ref& node) {
   const any_tensor x = widened(any_tensor(node));
   const dims d = detail::shape_of(node);
-  if (d[1] == 0) return node;  // there is nothing for a window to be over
+  if (d.count() == 0) return node;  // there is nothing for a window to be over
   const int rank = d.rank, before = (at.size - 1) / 2, after = at.size - 1 - before;
   pad_attrs around;
   pool_attrs channels;  // a window along the channels alone

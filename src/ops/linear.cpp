@@ -46,8 +46,11 @@ detail::node_ref expand_rotary_embedding(const rotary_attrs& at, const detail::n
   if (at.interleaved) {
     dims together = d;
     together[d.rank - 1] = width;
-    turned = reshape(concat(any_tensor(unsqueeze(first, {-1})), any_tensor(unsqueeze(second, {-1})), {.axis = -1}),
-                     extents(together));
+    // Side by side, as two columns: with an axis more, all ranks would not do.
+    const auto column = [](const any_tensor& t) {
+      return any_tensor(reshape(t, extents(dims{detail::shape_of(t.node()).count(), 1})));
+    };
+    turned = reshape(concat(column(first), column(second), {.axis = -1}), extents(together));
   } else {
     turned = concat(first, second, {.axis = -1});
   }

@@ -45,6 +45,8 @@ bool legal_type(const Type* t, const machine& m) {
 bool legal_intrinsic(Intrinsic::ID id, const machine& m) {
   switch (id) {
     case Intrinsic::abs:
+    case Intrinsic::bitreverse:  // InstCombine makes it of shifts of masks
+    case Intrinsic::bswap:
     case Intrinsic::copysign:
     case Intrinsic::ctlz:
     case Intrinsic::ctpop:
