@@ -6,6 +6,7 @@
 
 #include "graph/attention.hpp"
 #include "graph/kernel_space.hpp"
+#include "graph/node_map.hpp"
 #include "graph/op_def.hpp"
 #include "graph/prologue.hpp"
 #include "ops/control.hpp"
@@ -31,8 +32,9 @@ class fuser {
         several_(options.several_results),
         contiguous_(options.contiguous) {
     arena_.variable(i64, dims::max_rank - 1);  // of the axes of roots
+    std::size_t place = 0;
     for (const node* n : nodes_) {
-      place_of_.emplace(n, place_of_.size());
+      place_of_[n] = place++;
       for (const node_ref& o : n->operands) {
         auto& u = users_[o.get()];
         if (u.empty() || u.back() != n) u.push_back(n);
@@ -67,6 +69,10 @@ class fuser {
   };
 
   bool is_output(const node* n) const { return outputs_.contains(n); }
+  const node* root_of(const node* n) const {
+    const node* const* const r = root_of_.find(n);
+    return r ? *r : nullptr;
+  }
 
   void place(const node& n) {
     if (n.op->kind == op_kind::leaf && !n.op->compute) return;  // a buffer already
@@ -75,7 +81,7 @@ class fuser {
     if (has_bodies(n) || is_update(n))
       for (const node_ref& o : n.operands) row_major_.insert(o.get());
     if (const auto p = prologues_.find(&n); p != prologues_.end()) {
-      join(n, root_of_.at(p->second));
+      join(n, root_of(p->second));
       return;
     }
     fusion_note note{.value = &n};
@@ -112,7 +118,7 @@ class fuser {
 
   // What of its operands a node in a kernel reads.
   void expand(const node& n, state& s) {
-    const node* const root = root_of_.at(&n);
+    const node* const root = root_of(&n);
     const auto own = pending_.extract({&n, root});
     const op_kind k = n.op->kind;
     if (own.empty() || !enabled_ || n.type.shape.count() == 0 || attention_.contains(&n)) return;
@@ -148,8 +154,8 @@ class fuser {
     for (const node* v : all.mapped()) {
       if (!viewable(n, *v)) continue;
       row_major_.insert(&n);
-      --group_.at(root_of_.at(v)).nodes;
-      root_of_.erase(v);
+      --group_.at(root_of(v)).nodes;
+      root_of_[v] = nullptr;
       view(*v);
     }
   }
@@ -206,24 +212,23 @@ class fuser {
       return nullptr;
     };
     const auto users = users_.find(&n);
-    if (users == users_.end()) return refuse(why::result);
+    if (!users) return refuse(why::result);
     if (stored_.contains(&n)) return refuse(why::viewed, viewer_.at(&n));
     if (!n.more.empty()) return refuse(why::own_loops, &n);
     const bool output = is_output(&n);
-    if (const auto a = attention_.find(&n); a != attention_.end() && !output) return root_of_.at(a->second);
+    if (const auto a = attention_.find(&n); a != attention_.end() && !output) return root_of(a->second);
     const op_kind kind = n.op->kind;
     if (kind == op_kind::program) return refuse(why::own_loops, &n);
     if (!enabled_) return refuse(why::not_enabled);
     const node *root = nullptr, *last = nullptr;  // the first and the last kernel that reads it
-    for (const node* u : users->second) {
-      const auto r = root_of_.find(u);
-      if (r == root_of_.end())
-        return u->op->kind == op_kind::projection ? refuse(why::own_loops, u) : refuse(why::viewed, u);
-      if (!root || place_of_.at(r->second) < place_of_.at(root)) root = r->second;
-      if (!last || place_of_.at(r->second) > place_of_.at(last)) last = r->second;
+    for (const node* u : *users) {
+      const node* const r = root_of(u);
+      if (!r) return u->op->kind == op_kind::projection ? refuse(why::own_loops, u) : refuse(why::viewed, u);
+      if (!root || place_of_.at(r) < place_of_.at(root)) root = r;
+      if (!last || place_of_.at(r) > place_of_.at(last)) last = r;
     }
-    for (const node* u : users->second) {
-      if (root_of_.at(u) != root) continue;
+    for (const node* u : *users) {
+      if (root_of(u) != root) continue;
       if (u->op->kind == op_kind::program) return refuse(why::own_loops, u);
       // iota and the like are expressions of the indices
       if ((u->op->kind == op_kind::contraction && kind != op_kind::leaf) || attention_.contains(u) ||
@@ -245,7 +250,7 @@ class fuser {
     if (s.nodes >= max_group) return refuse(why::full, root);
     if (kind == op_kind::contraction) {
       if (!takes_contraction || !s.also.empty()) return refuse(why::one_kind, root);
-      for (const node* u : users->second)
+      for (const node* u : *users)
         if (u->op->kind != op_kind::map || u->type.shape != n.type.shape) return refuse(why::one_kind, u);
       return root;
     }
@@ -331,7 +336,7 @@ class fuser {
     for (std::size_t i = 0; i < open.size() && i < max_group; ++i)
       for (const node_ref& o : open[i]->operands) {
         const auto u = users_.find(o.get());
-        if (o->type.shape != n.type.shape || u->second.size() != 1 || is_output(o.get())) continue;
+        if (o->type.shape != n.type.shape || u->size() != 1 || is_output(o.get())) continue;
         if (o->op->kind == op_kind::contraction) return true;
         if (o->op->kind == op_kind::map) open.push_back(o.get());
       }
@@ -347,16 +352,14 @@ class fuser {
       if (a != alias_.end()) {
         const auto from = f.order.find(a->second);
         if (n->op->source) order = order_of_view(*n, from == f.order.end() ? axis_order() : from->second);
-      } else if (const auto r = root_of_.find(n); r != root_of_.end() && r->second == n) {
+      } else if (root_of(n) == n) {
         order = order_of(*n);
       }
       if (!order.empty()) f.order[n] = std::move(order);
     }
-    std::unordered_map<const node*, std::size_t> index;
+    node_map<std::size_t> index;
     for (const node* n : nodes_) {
-      const auto r = root_of_.find(n);
-      if (r == root_of_.end()) continue;
-      if (r->second == n) {
+      if (root_of(n) == n) {
         index[n] = f.groups.size();
         state& s = group_.at(n);
         for (const group::output& o : s.also)
@@ -365,8 +368,7 @@ class fuser {
       }
     }
     for (const node* n : nodes_)
-      if (auto r = root_of_.find(n); r != root_of_.end() && r->second != n)
-        f.groups[index[r->second]].inlined.push_back(n);
+      if (const node* const r = root_of(n); r && r != n) f.groups[index.at(r)].inlined.push_back(n);
     for (group& g : f.groups) {
       std::unordered_set<const node*> inside(g.inlined.begin(), g.inlined.end()), seen;
       auto read = [&](const node* n) {
@@ -383,13 +385,14 @@ class fuser {
 
   std::vector<const node*> nodes_;
   bool enabled_, several_;
-  std::unordered_map<const node*, std::size_t> place_of_;  // in nodes_
+  node_map<std::size_t> place_of_;  // in nodes_
   const std::function<bool(const node&)>& contiguous_;
-  std::unordered_map<const node*, std::vector<const node*>> users_;
+  node_map<std::vector<const node*>> users_;
   std::unordered_set<const node*> outputs_, stored_, claimed_;  // claimed: a view of it is a result
   std::unordered_set<const node*> row_major_, channels_last_;
   std::unordered_map<const node*, axis_order> order_;  // asked for by a view
-  std::unordered_map<const node*, const node*> alias_, root_of_;
+  std::unordered_map<const node*, const node*> alias_;
+  node_map<const node*> root_of_;                           // null where there is none
   std::unordered_map<const node*, const node*> attention_;  // what is computed inside of a product
   std::unordered_map<const node*, const node*> prologues_;  // movement, by the contraction that does it
   std::unordered_map<const node*, const node*> viewer_;     // of what is stored for a view: one

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
+#include <atomic>
 
+#include "graph/node_map.hpp"
 #include "graph/op_def.hpp"
 #include "ops/control.hpp"
 #include "ops/leaf.hpp"
@@ -35,6 +35,8 @@ void node_ref::release(const ir::node* n) {
 
 namespace ir {
 namespace {
+
+std::atomic<std::uint64_t> nodes_made{0};
 
 std::uint64_t hash_type(const value_type& t) {
   std::uint64_t h = detail::mix(static_cast<std::uint64_t>(t.element), static_cast<std::uint64_t>(t.shape.rank + 1));
@@ -67,6 +69,8 @@ bool fits_in_memory(const value_type& t) {
 }
 
 }  // namespace
+
+node::node(loc w) : serial(nodes_made.fetch_add(1, std::memory_order_relaxed)), where(w) {}
 
 std::string to_string(const value_type& t) {
   detail::text s;
@@ -122,10 +126,10 @@ bool same_structure(const node& a, const node& b) {
 
 std::vector<const node*> post_order(std::span<const node_ref> roots) {
   std::vector<const node*> order;
-  std::unordered_set<const node*> seen;
+  node_set seen;
   std::vector<std::pair<const node*, std::size_t>> stack;
   for (const node_ref& root : roots) {
-    if (!seen.insert(root.get()).second) continue;
+    if (!seen.insert(root.get())) continue;
     stack.emplace_back(root.get(), 0);
     while (!stack.empty()) {
       auto& [n, next] = stack.back();
@@ -135,25 +139,47 @@ std::vector<const node*> post_order(std::span<const node_ref> roots) {
         continue;
       }
       const node* operand = n->operands[next++].get();
-      if (seen.insert(operand).second) stack.emplace_back(operand, 0);
+      if (seen.insert(operand)) stack.emplace_back(operand, 0);
     }
   }
   return order;
 }
 
+// Open addressing, at most half full: a node's hash lies beside it, so that what differs is not looked at.
 struct node_table::impl {
-  struct hash_of {
-    std::size_t operator()(const node_ref& n) const { return n->hash; }
+  struct slot {
+    std::uint64_t hash = 0;
+    node_ref n;
   };
-  struct same {
-    bool operator()(const node_ref& a, const node_ref& b) const { return a == b || same_structure(*a, *b); }
-  };
-  std::unordered_set<node_ref, hash_of, same> nodes;
+  std::vector<slot> slots{64};
+  std::size_t count = 0;
+
+  slot& place(const node_ref& n) {
+    for (std::size_t i = n->hash;; ++i) {
+      slot& s = slots[i & (slots.size() - 1)];
+      if (!s.n || (s.hash == n->hash && (s.n == n || same_structure(*s.n, *n)))) return s;
+    }
+  }
+  void grow() {
+    std::vector<slot> old(2 * slots.size());
+    old.swap(slots);
+    for (slot& s : old)
+      if (s.n) place(s.n) = std::move(s);
+  }
 };
 
 node_table::node_table() : impl_(std::make_unique<impl>()) {}
 node_table::~node_table() = default;
-node_ref node_table::unique(node_ref n) { return *impl_->nodes.insert(std::move(n)).first; }
+node_ref node_table::unique(node_ref n) {
+  if (2 * (impl_->count + 1) > impl_->slots.size()) impl_->grow();
+  impl::slot& s = impl_->place(n);
+  if (!s.n) {
+    ++impl_->count;
+    s.hash = n->hash;
+    s.n = std::move(n);
+  }
+  return s.n;
+}
 node_ref node_table::make(const op_def& op, attrs_ref attrs, std::vector<node_ref> operands, const loc& w) {
   return unique(make_node(op, std::move(attrs), std::move(operands), w));
 }

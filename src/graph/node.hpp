@@ -32,10 +32,11 @@ struct node {
   value_type type;               ///< of the first result
   std::vector<value_type> more;  ///< of the results after the first; only `result` nodes may use such a node
   std::uint64_t hash = 0;        ///< structural: operator, attributes, operands' hashes, types
+  const std::uint64_t serial;    ///< counts the nodes that were ever made: see node_map.hpp
   loc where;                     ///< for errors and profiles; never in the hash
   mutable std::atomic<std::uint32_t> references{0};
 
-  explicit node(loc w) : where(w) {}
+  explicit node(loc w);
   const node& operand(int i) const { return *operands[static_cast<std::size_t>(i)]; }
   int results() const { return 1 + static_cast<int>(more.size()); }
   template <class A>

@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <unordered_map>
 
+#include "graph/node_map.hpp"
 #include "graph/op_def.hpp"
 #include "graph/passes.hpp"
 #include "ops/control.hpp"
@@ -13,20 +13,17 @@ graph rewrite(const graph& g, const std::function<node_ref(node_table&, const no
 
 graph rewrite(const graph& g, const std::function<node_ref(node_table&, const node_ref&, const use_count&)>& f) {
   node_table table;
-  std::unordered_map<const node*, node_ref> done;
+  node_map<node_ref> done;
   std::vector<node_ref> roots = g.inputs;  // also those that nothing uses
   roots.insert(roots.end(), g.outputs.begin(), g.outputs.end());
   const std::vector<const node*> order = post_order(roots);
-  done.reserve(order.size());
-  std::unordered_map<const node*, int> uses, uses_after;  // of the graph's nodes, and of what they became
-  uses.reserve(order.size());
-  uses_after.reserve(order.size());
+  node_map<int> uses, uses_after;  // of the graph's nodes, and of what they became
   for (const node* n : order)
     for (const node_ref& o : n->operands) ++uses[o.get()];
   for (const node_ref& o : g.outputs) ++uses[o.get()];
   const use_count count = [&](const node_ref& n) {
-    const auto it = uses_after.find(n.get());
-    return it == uses_after.end() ? 0 : it->second;
+    const int* found = uses_after.find(n.get());
+    return found ? *found : 0;
   };
   for (const node* n : order) {
     bool same = true;
@@ -39,7 +36,7 @@ graph rewrite(const graph& g, const std::function<node_ref(node_table&, const no
     node_ref now = table.unique(same ? node_ref(n) : make_node(*n->op, n->attrs, std::move(operands), n->where));
     if (node_ref replaced = f(table, now, count)) now = table.unique(std::move(replaced));
     uses_after[now.get()] += uses[n];
-    done.emplace(n, std::move(now));
+    done[n] = std::move(now);
   }
   graph r;
   for (const node_ref& i : g.inputs) r.inputs.push_back(done.at(i.get()));
@@ -48,13 +45,13 @@ graph rewrite(const graph& g, const std::function<node_ref(node_table&, const no
 }
 
 std::vector<node_ref> inlined(const graph& g, std::span<const node_ref> inputs) {
-  std::unordered_map<const node*, node_ref> done;
-  for (std::size_t i = 0; i < g.inputs.size(); ++i) done.emplace(g.inputs[i].get(), inputs[i]);
+  node_map<node_ref> done;
+  for (std::size_t i = 0; i < g.inputs.size(); ++i) done[g.inputs[i].get()] = inputs[i];
   for (const node* n : post_order(g.outputs)) {
     if (done.contains(n)) continue;
     std::vector<node_ref> operands;
     for (const node_ref& o : n->operands) operands.push_back(done.at(o.get()));
-    done.emplace(n, operands == n->operands ? node_ref(n) : make_node(*n->op, n->attrs, std::move(operands), n->where));
+    done[n] = operands == n->operands ? node_ref(n) : make_node(*n->op, n->attrs, std::move(operands), n->where);
   }
   std::vector<node_ref> r;
   for (const node_ref& o : g.outputs) r.push_back(done.at(o.get()));

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "graph/node_map.hpp"
 #include "graph/op_def.hpp"
 #include "graph/passes.hpp"
 #include "ops/leaf.hpp"
@@ -14,7 +15,7 @@ namespace {
 graph rebuilt(const graph& g, std::span<const value_type> inputs, extent_t (*value_of)(void*, extent_t),
               void* context) {
   node_table table;
-  std::unordered_map<const node*, node_ref> done;
+  node_map<node_ref> done;
   graph r;
   for (std::size_t i = 0; i < g.inputs.size(); ++i) {
     const node& n = *g.inputs[i];
