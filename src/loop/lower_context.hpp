@@ -49,7 +49,9 @@ class lower_context {
     return select(m, cast(compute_type(in_[k].type), read(k, i, arena_.both(mask_, m.e))), otherwise);
   }
   sym load_wide_if(sym m, int k, const indices& i) {
-    return cast(accumulator_type(in_[k].type), read(k, i, arena_.both(mask_, m.e)));
+    const sym element = read(k, i, arena_.both(mask_, m.e)), v = cast(accumulator_type(in_[k].type), element);
+    // A load is 0 where its mask says so; what is computed in its place, as iota is, has a value anywhere.
+    return element.e->is(expr_kind::load) ? v : select(m, v, typed(v.e->type, 0));
   }
   sym load_bits(dtype t, int k, const indices& i) {
     return wrap(arena_.bitcast(t, arena_.cast(in_[k].type, read(k, i, mask_).e)));

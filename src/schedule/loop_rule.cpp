@@ -268,6 +268,15 @@ class nest {
     return true;
   }
 
+  // Whether `inner`, in the body of `r`, mentions the loops of another reduction in between.
+  bool belongs_further_inside(expr_ref inner, expr_ref r) {
+    for (expr_ref between : reductions_) {
+      if (between == inner || between == r || !mentions(r->body(), between) || !mentions(between, inner)) continue;
+      for (int i = 0; i < between->loops(); ++i)
+        if (free_[inner].contains(between->loop_variable(i))) return true;
+    }
+    return false;
+  }
   void reduce(expr_ref r, std::vector<stmt_ref>& list, bool may_vectorize) {
     done_.insert(r);
     const bool arg = is_arg(r->reducer());
@@ -297,7 +306,8 @@ class nest {
 
     std::vector<stmt_ref> body;
     for (expr_ref inner : reductions_)
-      if (!done_.contains(inner) && mentions(r->body(), inner)) reduce(inner, body, may_vectorize && !vector);
+      if (!done_.contains(inner) && mentions(r->body(), inner) && !belongs_further_inside(inner, r))
+        reduce(inner, body, may_vectorize && !vector);
     const expr_ref position = arg ? r->loop_variable(0) : nullptr;
     const bool simple = body.empty();
     body.push_back(make_stmt(update{r->reducer(), best, {}, resolved(r->body()), a_.boolean(true), position}));

@@ -29,6 +29,30 @@ inline const std::vector<const char*> kept_graphs = {
     "graph(%x: f32[2,0,4]) {\n"
     "  %0 = lrn{.size = 2, .alpha = 0.5, .beta = 0.75, .bias = 1}(%x) : f32[2,0,4]\n"
     "  return %0\n}\n",
+    // iota under padding, where it is 0.
+    "graph(%w: f32[5,4,2,3]) {\n"
+    "  %0 = iota{.type = f32, .to = [5,4,2,3], .axis = -3}() : f32[5,4,2,3]\n"
+    "  %1 = conv2d{.stride = {2,1}, .padding = {1,1}}(%0, %w) : f32[5,5,2,3]\n"
+    "  return %1\n}\n",
+    // A reduction inside of one inside of one: it was made in the outermost.
+    "graph(%x: f32[1,8,17]) {\n"
+    "  %0 = lrn{.size = 4, .alpha = 1.8125, .beta = 1.8125, .bias = 0.25}(%x) : f32[1,8,17]\n"
+    "  %1 = global_max_pool(%0) : f32[1,8,1]\n"
+    "  %2 = sum(%1) : f32[]\n"
+    "  return %2\n}\n",
+    // Sums of i64 are no index arithmetic.
+    "graph(%x: i64[8], %w: i64[8,8]) {\n"
+    "  %0 = constant{.value = i64[8] {1,1,1,1,1,1,1,1}}() : i64[8]\n"
+    "  %1 = dense(%x, %w, %0) : i64[8]\n"
+    "  return %1\n}\n",
+    // Masks of a transposed read become bit reversals.
+    "graph(%x: i64[8,8,2,5]) {\n"
+    "  %0 = depth_to_space{.block = 2}(%x) : i64[8,2,4,10]\n"
+    "  return %0\n}\n",
+    // Ranks have no room for an axis more.
+    "graph(%x: f32[2,1,3,1,1,1,1,4], %c: f32[2,1,3,1,1,1,1,2], %s: f32[2,1,3,1,1,1,1,2]) {\n"
+    "  %0 = rotary_embedding{.interleaved = true}(%x, %c, %s) : f32[2,1,3,1,1,1,1,4]\n"
+    "  return %0\n}\n",
 };
 
 }  // namespace tenon::test

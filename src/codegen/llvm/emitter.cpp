@@ -204,7 +204,10 @@ emitter::value emitter::vector_uncached(expr_ref e) {
   if (!varying(e)) return a_->splat(scalar(e), width);
   if (e->type == i64 && !e->is(expr_kind::load)) {
     const auto by = step_of(e, lanes_->variable);
-    const bool regular = by && !ir::contains(e, [&](expr_ref x) { return x->is(expr_kind::load) && varying(x); });
+    // Neither what is read nor an accumulator goes by steps.
+    const bool regular = by && !ir::contains(e, [&](expr_ref x) {
+                           return (x->is(expr_kind::load) && varying(x)) || vector_bindings_.contains(x);
+                         });
     if (regular) {
       llvm::SmallVector<llvm::Constant*, 64> steps;
       for (int i = 0; i < width; ++i) steps.push_back(b_.getInt64(static_cast<std::uint64_t>(*by * i)));
