@@ -158,6 +158,10 @@ std::vector<loop_handle> any_schedule::prefetch(std::string_view operand, loop_h
   return state_->make("prefetch", at, operand, {ahead});
 }
 void any_schedule::tensorize(loop_handle rows, loop_handle columns) { state_->take("tensorize", {rows, columns}); }
+void any_schedule::tensorize(loop_handle rows, loop_handle columns, std::string_view function) {
+  if (function.empty()) throw argument_error("tensorize: the function's name is empty");
+  state_->take("tensorize", {rows, columns}, {}, tail::guard, function);
+}
 void any_schedule::tensorize(loop_handle products) { state_->take("tensorize", {products}); }
 
 std::string any_schedule::json() const { return to_json(state_->record); }

@@ -54,6 +54,7 @@ void each_operand(Stmt& s, F f) {
                    f(c.a);
                    f(c.b);
                    f(c.prefetch);
+                   f(c.function);
                    f(c.accumulator);
                    all(c.indices);
                    f(c.value);

@@ -84,6 +84,8 @@ struct contraction {
   /// What is asked for while `b` is read: a load of the same buffer that is as far from b in every step (it comes to
   /// the first-level cache), or one of a parameter (to the second-level one); null: nothing.
   expr_ref prefetch = nullptr;
+  /// The address of a `tile_function` that computes the sums, a symbol; null: generated code does.
+  expr_ref function = nullptr;
   expr_ref accumulator;  ///< the variable that stands for the sum in `value`
   std::int64_t buffer;
   std::vector<expr_ref> indices;

@@ -293,6 +293,11 @@ class parser {
       expect("=");
       c.prefetch = expression();
     }
+    if (next_part_is("function")) {
+      part(indent, "function");
+      expect("=");
+      c.function = expression();
+    }
     part(indent, "value");
     expect("(");
     const token t = take();

@@ -11,11 +11,11 @@
 namespace tenon::ir {
 namespace {
 
-constexpr std::string_view words[] = {"kernel",   "in",          "out",  "local", "stride",  "parallel", "vectorized",
-                                      "unrolled", "for",         "if",   "else",  "block",   "pass",     "declare",
-                                      "streamed", "contraction", "into", "rows",  "columns", "summing",  "value",
-                                      "prefetch", "let",         "true", "false", "inf",     "inff",     "nan",
-                                      "nanf",     "bits",        "at"};
+constexpr std::string_view words[] = {"kernel",   "in",          "out",  "local",   "stride",  "parallel", "vectorized",
+                                      "unrolled", "for",         "if",   "else",    "block",   "pass",     "declare",
+                                      "streamed", "contraction", "into", "rows",    "columns", "summing",  "value",
+                                      "prefetch", "let",         "true", "false",   "inf",     "inff",     "nan",
+                                      "nanf",     "bits",        "at",   "function"};
 
 bool is_digits(std::string_view s) {
   return !s.empty() && std::ranges::all_of(s, [](char c) { return c >= '0' && c <= '9'; });
@@ -341,6 +341,7 @@ class kernel_printer {
     line(indent + 1, fmt::format("a = {}", p(c.a)));
     line(indent + 1, fmt::format("b = {}", p(c.b)));
     if (c.prefetch) line(indent + 1, fmt::format("prefetch = {}", p(c.prefetch)));
+    if (c.function) line(indent + 1, fmt::format("function = {}", p(c.function)));
     line(indent + 1,
          fmt::format("value({}: {}) = {}{}", p(c.accumulator), c.accumulator ? name(c.accumulator->type) : "f32",
                      p(c.value), c.mask ? fmt::format(" if {}", p(c.mask)) : ""));

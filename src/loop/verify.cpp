@@ -347,6 +347,13 @@ class verifier {
                            name(sum)));
   }
 
+  void check_function(const contraction& c, const stmt& s) const {
+    if (!c.function->is(expr_kind::symbol)) fail(&s, fmt::format("the function {} is no symbol", text(c.function)));
+    if (c.reduction.size() != 1) fail(&s, fmt::format("a function sums over one axis, not {}", c.reduction.size()));
+    for (const expr_ref e : {c.a, c.b})
+      if (!e->is(expr_kind::load) || e->type != c.accumulator->type || !e->mask()->is_true())
+        fail(&s, fmt::format("a function reads plain {}, not {}", name(c.accumulator->type), text(e)));
+  }
   void check(const contraction& c, const stmt& s) {
     if (lane_) fail(&s, "a contraction inside of a vectorized loop");
     if (c.tile_rows < 1 || c.tile_columns < 1 || c.tile_rows > 64 || c.tile_columns > 256)
@@ -389,6 +396,7 @@ class verifier {
     }
     operand_type(c.a, sum, s, "a");
     operand_type(c.b, sum, s, "b");
+    if (c.function) check_function(c, s);
     for (const contraction::axis& x : c.reduction) scope_.erase(x.variable);
     bind(c.accumulator, s, "accumulator", sum);
     bound.push_back(c.accumulator);

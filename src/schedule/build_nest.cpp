@@ -7,6 +7,7 @@
 
 #include "loop/evaluate.hpp"
 #include "schedule/region.hpp"
+#include "schedule/tile_functions.hpp"
 #include "schedule/values.hpp"
 
 namespace tenon::scheduling {
@@ -523,6 +524,12 @@ class builder {
     std::tie(t.buffer, t.indices) = place_of_result();
     const std::pair<expr_ref, expr_ref> whole[] = {{sum, t.accumulator}};
     t.value = now(a_.substitute(c_.value, whole));
+    if (!n_.tile_function.empty()) {
+      // The address comes with each call: the code is the same for all functions.
+      t.function = a_.symbol(static_cast<std::int64_t>(c_.kernel.symbols.size()));
+      c_.kernel.symbols.push_back("tile_function");
+      c_.symbol_values.push_back(reinterpret_cast<std::intptr_t>(find_tile_function(n_.tile_function).value().f));
+    }
     open_.resize(opened);
     return make_stmt(std::move(t));
   }

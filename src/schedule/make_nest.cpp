@@ -56,7 +56,8 @@ class maker {
     std::vector<std::pair<expr_ref, expr_ref>> accumulators;
     for (std::size_t r = 0; r < reduces_.size(); ++r) {
       const expr_ref e = reduces_[r];
-      nest::reduction d{.combine = e->reducer(), .bytes = size_of(e->body()->type), .axes = {}, .text = {}};
+      nest::reduction d{
+          .combine = e->reducer(), .type = e->body()->type, .bytes = size_of(e->body()->type), .axes = {}, .text = {}};
       const expr_ref body[] = {e->body()};
       for (expr_ref x : post_order(body))
         if (x->is(expr_kind::reduce))
@@ -148,6 +149,7 @@ class maker {
       nest::value v{.name = from.name,
                     .text = {},
                     .bytes = size_of(from.function->type),
+                    .type = from.function->type,
                     .extents = from.extents,
                     .strides = {},
                     .needs = from.needs,

@@ -56,8 +56,8 @@ class printer {
       case item::kind::contract: {
         const nest::loop &row = n_.at(n_.tile_row), &column = n_.at(n_.tile_column);
         const bool here = n_.tile_row == marked_ || n_.tile_column == marked_;
-        line(indent, fmt::format("tile {} < {}, {} < {}{}", row.name, row.extent, column.name, column.extent,
-                                 here ? "  <-- here" : ""));
+        line(indent, fmt::format("tile {} < {}, {} < {}{}{}", row.name, row.extent, column.name, column.extent,
+                                 n_.tile_function.empty() ? "" : " by " + n_.tile_function, here ? "  <-- here" : ""));
         for (int id : n_.order)
           if (n_.at(id).reduction >= 0) line(indent + 1, loop_text(id));
         line(indent + 2, kept(n_.reductions[r].text));

@@ -41,6 +41,7 @@ struct nest {
   };
   struct reduction {
     ir::reducer combine;
+    dtype type;                ///< of what is combined
     int bytes;                 ///< of an accumulator
     std::vector<int> axes;     ///< of the result that it depends on, by their first loops
     std::vector<int> needs{};  ///< reductions that one step reads
@@ -66,6 +67,7 @@ struct nest {
     };
     std::string name, text;  ///< text: of the element with the indices {0}, {1}, ...
     int bytes = 1;           ///< of an element
+    dtype type = any_dtype;  ///< of an element
     std::vector<std::int64_t> extents;
     std::vector<std::int64_t> strides;  ///< an operand's, in elements
     std::vector<int> needs;             ///< reductions that it is made of
@@ -105,6 +107,7 @@ struct nest {
   value result;  ///< what is written
   /// The two loops that a tile contraction stands for, with all of the reduction's; -1: none.
   int tile_row = -1, tile_column = -1;
+  std::string tile_function;  ///< of the user's, that computes its sums; empty: the code generator does
 
   const loop& at(int id) const { return loops[static_cast<std::size_t>(id)]; }
   /// Whether reduction r runs inside of what this loop of the result distinguishes.

@@ -35,7 +35,7 @@ constexpr primitive primitives[] = {
     {"prefetch", 1, 1, 1, true, prefetch},
     {"reorder", 1, any_number, 0, false, reorder},
     {"split", 1, 1, 1, false, split},
-    {"tensorize", 1, 2, 0, false, tensorize},
+    {"tensorize", 1, 2, 0, true, tensorize},
     {"tile", 2, 2, 2, false, tile},
     {"unroll", 1, 1, 0, false, unroll},
     {"vectorize", 1, 1, 1, false, vectorize},

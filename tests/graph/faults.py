@@ -76,8 +76,8 @@ PATCHES = {
           "(a.attrs == b.attrs || (ON(19) && a.op->kind != op_kind::leaf) || a.op->attrs->equal(a.attrs.get(), b.attrs.get()))")],
     20: [("src/pipeline.cpp", "const bool shared = o->op->kind == op_kind::leaf && !o->op->compute && !stays(i);",
           "const bool shared = o->op->kind == op_kind::leaf && !o->op->compute && !stays(i) && !ON(20);")],
-    21: [("src/graph/fuse.cpp", "if (!root || place_of_.at(r->second) < place_of_.at(root)) root = r->second;",
-          "if (!root || (place_of_.at(r->second) < place_of_.at(root)) != ON(21)) root = r->second;")],
+    21: [("src/graph/fuse.cpp", "if (!root || place_of_.at(r) < place_of_.at(root)) root = r;",
+          "if (!root || (place_of_.at(r) < place_of_.at(root)) != ON(21)) root = r;")],
     22: [("src/loop/lower.cpp", "if (auto it = known.find(key); it != known.end()) return it->second;",
           "if (ON(22) && !known.empty()) return known.begin()->second;\n"
           "    if (auto it = known.find(key); it != known.end()) return it->second;")],

@@ -50,6 +50,7 @@ parallel for i0 in [0, n0)
     a = a[i0 * 12 + i6, i8]
     b = packed[i8, i7]
     prefetch = packed[i8 + 16, i7]
+    function = n1
     value(acc0: f32) = max(acc0 + `if`[i7], 0.0f) if 2 <= i6
 )";
 

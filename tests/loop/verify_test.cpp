@@ -211,6 +211,9 @@ TEST_CASE("contractions") {
   CHECK(broken_tile("  value", "  prefetch = 1.0f\n  value") ==
         "what is prefetched is a load neither of b's buffer nor of a parameter: 1.0f");
   CHECK(broken_tile("  value", "  prefetch = a[i1, i2]\n  value") == "the prefetch depends on the row i1");
+  CHECK(broken_tile("  value", "  function = n + 1\n  value") == "the function n + 1 is no symbol");
+  CHECK(broken_tile("a = a[i1, i3]\n  b = a[i3, i2]", "a = a[i1, i3 if i1 < 2]\n  b = a[i3, i2]\n  function = n") ==
+        "a function reads plain f32, not a[i1, i3 if i1 < 2]");
   CHECK(broken_tile("rows i1", "rows i3") == "i3 is bound twice");
   CHECK(
       broken("vectorized(4) for i0 in [0, 8)\n  contraction 2 x 8 into y[i1, i2]\n    rows i1\n"

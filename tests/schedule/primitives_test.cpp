@@ -2,6 +2,8 @@
 // the schedule computes the same.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <string>
 #include <tenon/tenon.hpp>
@@ -12,11 +14,11 @@ using namespace tenon;
 
 namespace {
 
-template <class F>
+template <class Error = schedule_error, class F>
 std::string refused(F f) {
   try {
     f();
-  } catch (const schedule_error& e) {
+  } catch (const Error& e) {
     return e.what();
   }
   return "not refused";
@@ -598,6 +600,66 @@ matmul(x0 f32[37,29], x1 f32[29,75]) -> y f32[37,75]
   CHECK(refused([&, k = k] { s.unroll(k); }).starts_with("unroll(i2): i2 of the tile contraction i0.i x i1.i"));
   check_same(want, s.compile()(a, b));
   check_same(want, mm.schedule(s.json()).compile()(a, b));
+}
+
+namespace {
+
+std::atomic<int> tiles_of_ours{0}, widest_of_ours{0};
+template <class T>
+void plain_tile(const tile_call& t) noexcept {
+  ++tiles_of_ours;
+  widest_of_ours = std::max(widest_of_ours.load(), static_cast<int>(t.columns));
+  const T *a = static_cast<const T*>(t.a), *b = static_cast<const T*>(t.b);
+  T* sums = static_cast<T*>(t.sums);
+  for (std::int64_t i = 0; i < t.rows; ++i)
+    for (std::int64_t j = 0; j < t.columns; ++j) {
+      T sum = 0;
+      for (std::int64_t k = 0; k < t.depth; ++k) sum += a[i * t.a_row + k * t.a_step] * b[k * t.b_step + j];
+      sums[i * t.sums_row + j] = sum;
+    }
+}
+
+}  // namespace
+
+TEST_CASE("tensorize to a function of the user's") {
+  register_tile_function("plain", f32, plain_tile<float>);
+  register_tile_function("plain_i32", i32, plain_tile<std::int32_t>);
+  auto mm = jit([](tensor<f32, shape<37, 29>> a, tensor<f32, shape<29, 75>> b,
+                   tensor<f32, shape<75>> c) { return relu(matmul(a, b) + c); },
+                uncached());
+  const array<f32> a = whole_numbers({37, 29}, 1), b = whole_numbers({29, 75}, 2), c = whole_numbers({75}, 3),
+                   want = mm(a, b, c);
+  schedule s = mm.schedule();
+  auto [i, j, k] = s.loops<3>("matmul");
+  auto [io, ii] = s.split(i, 6, tail::shift);
+  auto [jo, ji] = s.split(j, 32);
+  s.reorder(jo, io, k, ii, ji);
+  s.parallel(jo);
+  const auto refusal = [&, r = ii, q = ji](const char* name) { return refused([&] { s.tensorize(r, q, name); }); };
+  CHECK(refusal("unknown").starts_with(
+      "tensorize(unknown, i0.i, i1.i): no tile function unknown is registered; there are: plain, plain_i32\n"));
+  CHECK(refusal("plain_i32")
+            .starts_with("tensorize(plain_i32, i0.i, i1.i): the tile function plain_i32 is for i32, and x0 is f32\n"));
+  schedule two = s;
+  two.split(k, 4);
+  CHECK(refused([&, r = ii, q = ji] {
+          two.tensorize(r, q, "plain");
+        }).starts_with("tensorize(plain, i0.i, i1.i): the tile function plain sums over one loop, and acc0 has 2\n"));
+  s.tensorize(ii, ji, "plain");
+  CHECK(to_string(s).find("tile i0.i < 6, i1.i < 32 by plain\n") != std::string::npos);
+  tiles_of_ours = widest_of_ours = 0;
+  check_same(want, s.compile()(a, b, c));
+  CHECK(tiles_of_ours == 7 * 3);
+  CHECK(widest_of_ours == 32);
+  check_same(want, mm.schedule(s.json()).compile()(a, b, c));
+  CHECK(tiles_of_ours == 2 * 7 * 3);
+
+  CHECK(refused<argument_error>([] { register_tile_function("", f32, plain_tile<float>); }) ==
+        "register_tile_function: the name is empty");
+  CHECK(refused<argument_error>([] { register_tile_function("none", f32, nullptr); }) ==
+        "register_tile_function: none is a null pointer");
+  CHECK(refused<type_error>([] { register_tile_function("half", f16, plain_tile<float>); }) ==
+        "register_tile_function: half is for f16; f64, f32, i64 and i32 are expected");
 }
 
 TEST_CASE("tensorize: what is no tile is refused") {

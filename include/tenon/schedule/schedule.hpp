@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tenon/dsl/compiled.hpp"
+#include "tenon/schedule/tile_function.hpp"
 
 namespace tenon {
 
@@ -94,6 +95,9 @@ class any_schedule {
   /// with its sums in registers. One operand is the same for all columns; the other one for all rows, and contiguous
   /// in the columns.
   void tensorize(loop_handle rows, loop_handle columns);
+  /// The same with the sums computed by the user's function of that name (register_tile_function). The reduction has
+  /// one loop, and both operands are of the function's type.
+  void tensorize(loop_handle rows, loop_handle columns, std::string_view function);
   /// A loop of a sum of products becomes a dot product of vectors; both operands are contiguous in it.
   void tensorize(loop_handle products);
 

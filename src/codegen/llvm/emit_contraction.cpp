@@ -4,10 +4,12 @@
 // Where the last axis of the reduction is a group of 4 bytes or 2 bf16 that lie side by side in A and, column by
 // column, in B, a step is one dot product of groups: A broadcasts a group, a vector of B holds one of each column.
 #include <bit>
+#include <cstddef>
 #include <optional>
 
 #include "codegen/llvm/dot_product.hpp"
 #include "codegen/llvm/emitter.hpp"
+#include "tenon/schedule/tile_function.hpp"
 
 namespace tenon::codegen {
 
@@ -45,6 +47,7 @@ class contraction_emitter {
 
   operand find_operand(expr_ref, const char* which) const;
   void tile(int vectors, values masks, int unroll);
+  values by_function();
   values reduce(std::size_t level, values accumulators);
   values innermost(values accumulators);
   values one_step(const values& accumulators, int set, value index, const addressing& a, const values& pa,
@@ -182,7 +185,10 @@ void contraction_emitter::tile(int vectors, values masks, int unroll) {
   if (sets_ > 1) unroll_ = 4;
   const values zero(static_cast<std::size_t>(sets_ * rows_ * vectors_), e_.a_->constant(type_, 0, width_));
   values sums;
-  if (dot_) {
+  if (c_.function) {
+    sets_ = 1;
+    sums = by_function();
+  } else if (dot_) {
     emitter::binding first(e_, c_.reduction.back().variable, e_.index_number(0));
     sums = reduce(0, zero);
   } else {
@@ -197,6 +203,49 @@ void contraction_emitter::tile(int vectors, values masks, int unroll) {
     for (int j = 0; j < vectors_; ++j)
       at(sums, 0, i, j) = b_.CreateSub(at(sums, 0, i, j), at(sums, 0, c_.tile_rows, j));
   epilogue(c_.value, sums, masks_);
+}
+
+/// The sums as the user's function leaves them.
+contraction_emitter::values contraction_emitter::by_function() {
+  const access a = operand_a_.where(), b = operand_b_.where();
+  const expr_ref step = inner_axis().variable;
+  const int pitch = vectors_ * width_;
+  value sums = e_.entry_slot(e_.a_->memory_type(type_), static_cast<std::int64_t>(c_.tile_rows) * pitch, "sums");
+  value call = e_.entry_slot(b_.getInt64Ty(), sizeof(tile_call) / sizeof(std::int64_t), "call");
+  value columns, depth, function;
+  {
+    emitter::statement s(e_);
+    columns = e_.scalar(c_.columns);
+    depth = e_.scalar(inner_axis().extent);
+    function = e_.scalar(c_.function);
+  }
+  columns = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, columns, e_.index_number(c_.tile_columns));
+  const auto stride = [&](const access& of, expr_ref along, expr_ref other) {
+    return b_.CreateNSWSub(offset_at(of, {{along, 1}, {other, 0}}), offset_at(of, {{along, 0}, {other, 0}}));
+  };
+  const value fields[] = {e_.pointer(a.buffer, offset_at(a, {{c_.row, 0}, {step, 0}})),
+                          e_.pointer(b.buffer, offset_at(b, {{c_.column, 0}, {step, 0}})),
+                          sums,
+                          e_.index_number(c_.tile_rows),
+                          columns,
+                          depth,
+                          stride(a, c_.row, step),
+                          stride(a, step, c_.row),
+                          stride(b, step, c_.column),
+                          e_.index_number(pitch)};
+  static_assert(sizeof(tile_call) == std::size(fields) * sizeof(std::int64_t) && offsetof(tile_call, sums_row) == 72);
+  for (std::size_t i = 0; i < std::size(fields); ++i)
+    b_.CreateAlignedStore(fields[i], b_.CreateConstInBoundsGEP1_64(b_.getInt64Ty(), call, i), llvm::Align(8));
+  auto* signature = llvm::FunctionType::get(b_.getVoidTy(), {b_.getPtrTy()}, false);
+  b_.CreateCall(signature, b_.CreateIntToPtr(function, b_.getPtrTy()), {call})->setDoesNotThrow();
+  values r;
+  for (int i = 0; i < rows_; ++i)
+    for (int j = 0; j < vectors_; ++j) {
+      value p = b_.CreateConstInBoundsGEP1_64(e_.a_->memory_type(type_), sums,
+                                              static_cast<std::uint64_t>(i * pitch + j * width_));
+      r.push_back(b_.CreateAlignedLoad(e_.a_->memory_type(type_, width_), p, llvm::Align(size_of(type_))));
+    }
+  return r;
 }
 
 /// for i in [begin, end) by `step`, with values that go around; returns them as they are after the loop.

@@ -12,11 +12,16 @@
 // One operand is the same for all j, the other one for all i and contiguous in j (packed or cached, if it does not lie
 // so); i has no tail, or the loop over its blocks is partitioned.
 //
+// tensorize(f, i, j): the sums are computed by a function of the user's.
+//
 // tensorize(k), of a sum of products: a dot product, of vectors of partial sums.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "schedule/primitives/primitives.hpp"
 #include "schedule/region.hpp"
+#include "schedule/tile_functions.hpp"
 
 namespace tenon::scheduling {
 
@@ -35,10 +40,30 @@ void dot_product(nest& n, int k) {
   n.loops[static_cast<std::size_t>(k)].width = lanes;
 }
 
+void require_function(const nest& n, const step& s) {
+  const int row = s.loops[0];
+  const auto known = find_tile_function(s.value);
+  if (!known)
+    throw refusal{fmt::format("no tile function {} is registered; there are: {}", s.value, tile_function_names()), row};
+  const nest::reduction& sum = n.reductions[0];
+  for (const auto& [value, read] : sum.factors)
+    if (const nest::value& v = n.values[static_cast<std::size_t>(value)]; v.type != known->type)
+      throw refusal{
+          fmt::format("the tile function {} is for {}, and {} is {}", s.value, name(known->type), v.name, name(v.type)),
+          row};
+  if (sum.type != known->type)
+    throw refusal{
+        fmt::format("the tile function {} is for {}, and acc0 is {}", s.value, name(known->type), name(sum.type)), row};
+  const auto loops = std::ranges::count_if(n.order, [&](int id) { return n.at(id).reduction >= 0; });
+  if (loops != 1)
+    throw refusal{fmt::format("the tile function {} sums over one loop, and acc0 has {}", s.value, loops), row};
+}
+
 }  // namespace
 
 std::vector<int> tensorize(nest& n, const step& s) {
   if (s.loops.size() == 1) {
+    if (!s.value.empty()) throw refusal{"a function is for a tile of two loops", s.loops[0]};
     dot_product(n, s.loops[0]);
     return {};
   }
@@ -53,8 +78,10 @@ std::vector<int> tensorize(nest& n, const step& s) {
                   row};
   if (n.reductions.size() != 1 || n.reductions[0].factors[0].first < 0 || n.reductions[0].factors[1].first < 0)
     throw refusal{"the nest is no single sum of products of two operands", row};
+  if (!s.value.empty()) require_function(n, s);
   n.tile_row = row;
   n.tile_column = column;
+  n.tile_function = s.value;
   return {};
 }
 
