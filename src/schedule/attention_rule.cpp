@@ -10,8 +10,15 @@
 // no vector is ever summed across. Where all keys are one block, the largest score is known before any exponential is
 // taken; else what was summed before fades by exp(shift before - shift now) (Milakov and Gimelshein, "Online normalizer
 // calculation for softmax"; Dao et al., "FlashAttention").
+//
+// Few queries, as a decoder's step has, would leave most lanes empty. Each is a unit of its own then, and lanes go
+// along the depth:
+//   for tiles of keys:    scores[s] = score of sum over d, vectorized, of key[s, d] * query[d]
+//   for s, vectorized:    scores[s] = exp(scores[s] - shift)
+//   for e, vectorized:    result[e] = normal * sum over s of scores[s] * value[s, e]
 #include <algorithm>
 #include <limits>
+#include <string>
 
 #include "schedule/attention.hpp"
 #include "schedule/register_tile.hpp"
@@ -42,7 +49,11 @@ class builder {
   }
 
   stmt_ref build() {
-    add_scratch();
+    const bool few = goes_along_depth();
+    if (few)
+      rows_ = 1;
+    else
+      add_scratch();
     std::vector<expr_ref> extents;
     std::vector<const computation::axis*> outer;
     for (int d = 0; d < static_cast<int>(c_.axes.size()); ++d)
@@ -56,8 +67,9 @@ class builder {
     for (std::size_t i = 0; i < outer.size(); ++i) at_.emplace_back(outer[i]->variable, f.indices[i]);
     first_ = a_.mul(f.indices.back(), a_.index(rows_));
     present_ = p_.row < 0 ? a_.index(1) : a_.min(a_.index(rows_), a_.sub(length, first_));
-    std::vector<stmt_ref> list{transpose_queries()};
     const expr_ref seen = keys_seen();
+    if (few) return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, one_query(seen)});
+    std::vector<stmt_ref> list{transpose_queries()};
     if (!online_) {
       list.push_back(block_of_keys(a_.index(0), seen));
     } else {
@@ -207,6 +219,73 @@ class builder {
   expr_ref lowest() {
     return a_.constant(type_, type_ == f64 ? std::numeric_limits<double>::lowest()
                                            : static_cast<double>(std::numeric_limits<float>::lowest()));
+  }
+
+  // ---- few queries
+  // Both operands lie dense along the depth, and a block of queries would have more lanes without one than with.
+  bool goes_along_depth() {
+    const expr_ref d = p_.dot->loop_variable(0);
+    return queries_ * 3 <= lanes_ && depth_ * 2 > lanes_ && p_.unit_value &&
+           stride_bytes(p_.key, d) == size_of(p_.key.load->type) &&
+           stride_bytes(p_.query, d) == size_of(p_.query.load->type);
+  }
+  stmt_ref one_query(expr_ref seen) {
+    scores_ = c_.kernel.add_buffer("scores", type_, scope::scratch, {p_.keys()});
+    const auto local = [&](const char* name) { return c_.kernel.add_buffer(name, type_, scope::local, {}); };
+    const std::int64_t best = local("best"), total = local("sum"), e = local("e"), result = local("acc");
+    const expr_ref none = a_.index(0), s = a_.fresh_variable(), t = a_.fresh_variable(), k = a_.fresh_variable(),
+                   column = a_.fresh_variable(), yes = a_.boolean(true), zero = a_.constant(type_, 0);
+    std::vector<stmt_ref> list{dot_products(seen), make_stmt(declare{best}), put(best, {}, lowest())};
+    list.push_back(across(s, none, seen, make_stmt(update{reducer::max, best, {}, load(scores_, {s}), yes})));
+    const expr_ref shift = placed(shift_of(load(best, {})), {});
+    list.push_back(make_stmt(declare{total}));
+    list.push_back(put(total, {}, zero));
+    list.push_back(across(
+        t, none, seen,
+        make_block({make_stmt(declare{e}), put(e, {}, a_.apply(prim::exp, a_.sub(load(scores_, {t}), shift))),
+                    put(scores_, {t}, load(e, {})), make_stmt(update{reducer::sum, total, {}, load(e, {}), yes})})));
+    bindings b{{axis(p_.column).variable, column}};
+    bind_row(b, none);
+    const auto with = [&](expr_ref of, expr_ref what, expr_ref by) {
+      return a_.rewrite(of, [&](expr_ref x) { return x == what ? by : nullptr; });
+    };
+    const expr_ref normal = placed(with(p_.normal, p_.total, load(total, {})), b);
+    const expr_ref value = placed(with(c_.value, p_.result, a_.mul(load(result, {}), normal)), b);
+    std::vector<expr_ref> at;
+    for (const computation::axis& x : c_.axes) at.push_back(placed(x.variable, b));
+    b.emplace_back(p_.key_variable(), k);
+    const expr_ref product = a_.mul(load(scores_, {k}), a_.cast(type_, placed(p_.value.value, b)));
+    const stmt_ref sum = over(k, none, seen, make_stmt(update{reducer::sum, result, {}, product, yes}));
+    // Vectors side by side hide each other's latency.
+    const int vectors = columns_ >= 4 * lanes_ ? 4 : columns_ >= 2 * lanes_ ? 2 : 1;
+    list.push_back(across(
+        column, none, a_.index(columns_),
+        make_block({make_stmt(declare{result}), put(result, {}, zero), sum, put(c_.output, std::move(at), value)}),
+        vectors));
+    return make_block(std::move(list));
+  }
+  // Some keys side by side: the end of one sum hides behind the others. The last tile ends with the last key.
+  stmt_ref dot_products(expr_ref seen) {
+    const int height = keys_ >= 4 ? 4 : 1;
+    const expr_ref tile = a_.fresh_variable(), d = a_.fresh_variable();
+    const expr_ref last = a_.sub(a_.max(seen, a_.index(height)), a_.index(height));
+    const expr_ref first = a_.min(a_.mul(tile, a_.index(height)), last);
+    std::vector<stmt_ref> list, sums, stores;
+    for (int u = 0; u < height; ++u) {
+      const std::int64_t acc = c_.kernel.add_buffer("dot" + std::to_string(u), type_, scope::local, {});
+      const expr_ref key = a_.add(first, a_.index(u));
+      bindings b{{p_.key_variable(), key}, {p_.dot->loop_variable(0), d}};
+      bind_row(b, a_.index(0));
+      const auto wide = [&](const attention::operand& o) { return a_.cast(type_, placed(o.value, b)); };
+      list.push_back(make_stmt(declare{acc}));
+      list.push_back(put(acc, {}, a_.constant(type_, 0)));
+      sums.push_back(make_stmt(update{reducer::sum, acc, {}, a_.mul(wide(p_.query), wide(p_.key)), a_.boolean(true)}));
+      const expr_ref score = a_.rewrite(p_.score, [&](expr_ref x) { return x == p_.dot ? load(acc, {}) : nullptr; });
+      stores.push_back(put(scores_, {key}, placed(score, b)));
+    }
+    list.push_back(across(d, a_.index(0), a_.index(depth_), make_block(std::move(sums))));
+    list.insert(list.end(), stores.begin(), stores.end());
+    return over(tile, a_.index(0), blocks(seen, height), make_block(std::move(list)));
   }
 
   stmt_ref block_of_keys(expr_ref begin, expr_ref end) {

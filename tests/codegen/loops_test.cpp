@@ -1,6 +1,7 @@
 // Loops and memory: vectorized reductions, gathers, masks, local buffers, parallel ranges.
 #include <doctest/doctest.h>
 
+#include <deque>
 #include <functional>
 
 #include "codegen/harness.hpp"
@@ -126,6 +127,39 @@ TEST_CASE("reductions over a vectorized loop, of every reducer and type") {
             if (is_arg(op)) CHECK(ga.bits(0) == want_at);
           }
         }
+}
+
+TEST_CASE("several reductions over a vectorized loop of known length read each element once") {
+  std::mt19937_64 random(4);
+  for (const auto& m : machines())
+    for (const int sums : {1, 2, 3, 4, 6})
+      for (const std::int64_t n : {0, 1, 15, 16, 17, 31, 32, 33, 47, 48, 49, 64, 65, 80, 96, 100}) {
+        builder b;
+        const auto x = b.parameter("x", i32, {b.a.index(n)});
+        std::vector<ir::stmt_ref> updates;
+        expr_ref i = b.a.fresh_variable(), zero = b.a.index(0);
+        for (int s = 0; s < sums; ++s) {
+          const auto out = b.parameter("out" + std::to_string(s), i32, {b.a.index(1)}, true);
+          updates.push_back(b.update(reducer::sum, out, {zero}, b.a.mul(b.load(x, {i}), b.a.integer(i32, s + 1))));
+        }
+        b.k.body = b.loop(i, b.a.index(n), loop_kind::vectorized, std::move(updates), 16);
+        const compiled f(b.k, m);
+        guarded gx(i32, n);
+        fill(gx, random);
+        std::deque<guarded> results;
+        std::vector<void*> buffers{gx.data()};
+        for (int s = 0; s < sums; ++s) {
+          results.emplace_back(i32, 1).set_bits(0, 0);
+          buffers.push_back(results.back().data());
+        }
+        CAPTURE(m.text());
+        CAPTURE(sums);
+        CAPTURE(n);
+        REQUIRE(f(buffers, {}) == 0);
+        std::int64_t want = 0;
+        for (std::int64_t e = 0; e < n; ++e) want += gx.bits(e);
+        for (int s = 0; s < sums; ++s) CHECK(results[static_cast<std::size_t>(s)].bits(0) == want * (s + 1));
+      }
 }
 
 TEST_CASE("gathers, strides, reversals, scatters and masked loads read and write where they should") {

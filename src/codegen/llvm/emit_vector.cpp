@@ -116,14 +116,16 @@ void emitter::vectorized(const ir::loop& x) {
   value count = b_.CreateNSWSub(end, begin);
   const auto* number = llvm::dyn_cast<llvm::ConstantInt>(count);
   const std::int64_t n = number ? number->getSExtValue() : -1;
+  std::int64_t left = std::max<std::int64_t>(n, 0);  // where the number is known
   const auto full = [&](value from, int at_once) {
-    const std::int64_t stride = static_cast<std::int64_t>(at_once) * width;
-    if (number && n < stride) return from;
+    const std::int64_t stride = static_cast<std::int64_t>(at_once) * width, times = left / stride;
+    if (number && times == 0) return from;
+    left -= times * stride;
     constexpr std::int64_t unrolled = 4;
-    if (number && at_once == 1 && n < (unrolled + 1) * stride) {  // a few times: no loop
-      for (std::int64_t s = 0; s < n / stride; ++s)
+    if (number && at_once == 1 && times <= unrolled) {  // a few times: no loop
+      for (std::int64_t s = 0; s < times; ++s)
         lane_body(x, b_.CreateNSWAdd(from, index_number(s * stride)), nullptr, 0);
-      return static_cast<value>(b_.CreateNSWAdd(from, index_number(n / stride * stride)));
+      return static_cast<value>(b_.CreateNSWAdd(from, index_number(times * stride)));
     }
     // Whole vectors end where `count` rounded down does; a negative count rounds to a negative one.
     value length = b_.CreateNSWSub(end, from);
@@ -139,7 +141,7 @@ void emitter::vectorized(const ir::loop& x) {
   };
   value at = begin;
   if (sets > 1) at = full(at, sets);
-  if (sets == 1 || !number || n % (static_cast<std::int64_t>(sets) * width) >= width) at = full(at, 1);
+  at = full(at, 1);
   if (!number) {
     value remaining = b_.CreateNSWSub(end, at);
     guarded(b_.CreateICmpSGT(remaining, index_number(0)), [&] { lane_body(x, at, tail_mask(remaining, width), 0); });
