@@ -324,7 +324,7 @@ emitter::value emitter::load_vector(const access& a, expr_ref mask) {
   value m = mask_of(mask);
   if (how == pattern::contiguous) {
     value p = pointer(a.buffer, offset(a));
-    // What a mask may leave out may lie nowhere near: an address without a page is looked for at every request.
+    // What a mask may leave out may lie anywhere, also where streamed stores write: fetched lines make those slow.
     if (lanes_->aligned && !m && buffers_[static_cast<std::size_t>(a.buffer)].constant) ask_ahead(p);
     return read_contiguous(a.buffer, p, m, width);
   }
