@@ -43,7 +43,12 @@ void register_tile_function(std::string_view name, dtype t, tile_function f) {
     throw type_error(
         fmt::format("register_tile_function: {} is for {}; f64, f32, i64 and i32 are expected", name, tenon::name(t)));
   std::lock_guard lock(scheduling::all().mutex);
-  scheduling::all().functions.insert_or_assign(std::string(name), scheduling::known_function{t, f});
+  const auto known = scheduling::all().functions.try_emplace(std::string(name), scheduling::known_function{t, f}).first;
+  // Schedules that name it were checked against its type.
+  if (known->second.type != t)
+    throw type_error(fmt::format("register_tile_function: {} is for {} already, not {}", name,
+                                 tenon::name(known->second.type), tenon::name(t)));
+  known->second.f = f;
 }
 
 }  // namespace tenon
