@@ -149,6 +149,8 @@ class graph_maker {
     for (int tries = 0; nodes_ < wanted && tries < 200; ++tries)
       if (chance(random_, 6))
         normalised();
+      else if (chance(random_, 6))
+        moved_twice();
       else
         add(one_of(random_, ops), 60);
     ir::graph g;
@@ -216,19 +218,22 @@ class graph_maker {
     return ir::make_constant(t.element, t.shape, d.get().data ? d.get().data : &nothing, here());
   }
 
-  bool add(const drawn_operator& op, int attempts) {
+  // A node of `op`, whose operand 0 is `first` where one is given; whether its rules took one.
+  bool add(const drawn_operator& op, int attempts, const detail::node_ref& first = {}) {
     const ir::op_def& def = *op.def;
     for (int attempt = 0; attempt < attempts; ++attempt) {
       const int n =
           def.min_operands + below(random_, std::min(def.max_operands, def.min_operands + 2) - def.min_operands + 1);
-      const dtype main = type();
+      const dtype main = first ? first->type.element : type();
       std::vector<dtype> types;
       std::vector<dims> shapes;
       std::vector<detail::node_ref> operands;
       for (int k = 0; k < n; ++k) {
         types.push_back(op.operand_type(k, main));
         if (types.back() == any_dtype) types.back() = main;
-        detail::node_ref v = chance(random_, k == 0 ? 80 : 35) ? known(nullptr, types.back()) : detail::node_ref();
+        detail::node_ref v = first && k == 0 && first->type.element == types.back() ? first
+                             : chance(random_, k == 0 ? 80 : 35)                    ? known(nullptr, types.back())
+                                                                                    : detail::node_ref();
         shapes.push_back(v ? v->type.shape : k == 0 ? shape() : beside(shapes.front(), shapes.back()));
         operands.push_back(std::move(v));
       }
@@ -254,6 +259,17 @@ class graph_maker {
     used_.insert(used_.end(), operands.begin(), operands.end());
     for (int i = 0; i < made->results(); ++i) pool_.push_back(ir::make_result(made, i, here()));
     if (made->results() > 1) used_.push_back(made);
+  }
+  // A movement of a movement by the same operator: what passes merge into one.
+  void moved_twice() {
+    static const std::vector<drawn_operator> movements = [] {
+      std::vector<drawn_operator> r;
+      std::ranges::copy_if(drawn_operators(), std::back_inserter(r),
+                           [](const drawn_operator& o) { return o.def->kind == ops::op_kind::movement; });
+      return r;
+    }();
+    const drawn_operator& op = one_of(random_, movements);
+    if (add(op, 60)) add(op, 60, pool_.back());
   }
   // Two reductions over one axis and maps between them, as every norm has them.
   void normalised() {
