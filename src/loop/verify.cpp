@@ -367,8 +367,10 @@ class verifier {
       bind(v, s, role);
       bound.push_back(v);
     };
-    for (const contraction::axis& a : c.reduction) typed(a.extent, i64, &s, "extent of the reduction");
-    for (const contraction::axis& a : c.reduction) enter(a.variable, "variable of the reduction");
+    for (const contraction::axis& a : c.reduction) {  // an extent may depend on the axes outside of it
+      typed(a.extent, i64, &s, "extent of the reduction");
+      enter(a.variable, "variable of the reduction");
+    }
     enter(c.row, "row");
     enter(c.column, "column");
     expression(c.a, &s, "operand a");

@@ -143,6 +143,10 @@ class checker {
                     fmt::format("one operand would have to be the same for all {}, the other one for all {} and "
                                 "contiguous in {}",
                                 loop(column).name, loop(row).name, loop(column).name));
+    const auto sums = std::ranges::count_if(n_.order, [&](int id) { return loop(id).reduction >= 0; });
+    if (!n_.tile_function.empty() && sums != 1)
+      return refuse(row,
+                    fmt::format("the tile function {} sums over one loop, and acc0 has {}", n_.tile_function, sums));
     check_rows(row, names);
     for (std::size_t id = 0; id < n_.loops.size(); ++id)
       if (loop(static_cast<int>(id)).reduction >= 0 && loop(static_cast<int>(id)).replaced.empty() &&

@@ -98,22 +98,38 @@ std::optional<nest::index> regions::relative(const nest::index& x, const span_of
   if (!x.affine) return {};
   for (const auto& [root, factor] : x.terms) {
     // From 0 on everything counts, also what is the same inside.
-    if (s.whole && width(root) != n_.at(root).extent - 1) return {};
+    if ((s.whole || width(root) == n_.at(root).extent - 1) && !is_inside(root)) return {};
     if (!add(root, factor, r)) return {};
   }
   return r;
 }
 
-bool regions::dense(int id) const {
+// Whether all indices of the loop are made inside.
+bool regions::is_inside(int id) const {
   const nest::loop& l = n_.at(id);
-  if (width(id) == 0 || l.replaced.empty()) return true;
+  if (l.extent <= 1) return true;
+  if (l.replaced.empty()) return inside(id);
+  return std::ranges::any_of(n_.relations, [&](const nest::relation& x) {
+    if (x.what == kind::fuse) return (x.outer == id || x.inner == id) && is_inside(x.whole);
+    return x.whole == id && is_inside(x.outer) && is_inside(x.inner);
+  });
+}
+
+bool regions::dense(int root) const { return dense(root, true); }
+
+// `last`: what follows the loop's indices lies outside of the axis. Elsewhere it is the next block's.
+bool regions::dense(int id, bool last) const {
+  const nest::loop& l = n_.at(id);
+  if (l.replaced.empty()) return true;
   for (const nest::relation& x : n_.relations) {
     // Of a fused loop all or nothing.
     if (x.what == kind::fuse && (x.outer == id || x.inner == id))
-      return dense(x.whole) && width(x.whole) == n_.at(x.whole).extent - 1;
+      return width(id) == 0 || (dense(x.whole) && width(x.whole) == n_.at(x.whole).extent - 1);
     if (x.what == kind::fuse || x.whole != id) continue;
     const bool blocks = width(x.outer) > 0;
-    return dense(x.outer) && dense(x.inner) && (!blocks || width(x.inner) == n_.at(x.inner).extent - 1);
+    if (!last && x.has_tail(l.extent) && width(id) > 0 && width(id) < l.extent - 1) return false;
+    return dense(x.outer, last) && dense(x.inner, last && n_.at(x.outer).extent == 1) &&
+           (!blocks || width(x.inner) == n_.at(x.inner).extent - 1);
   }
   return false;
 }

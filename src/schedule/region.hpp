@@ -26,10 +26,13 @@ class regions {
   /// The index less the span's begin as sum of factor * loop + offset, over loops that are inside; nothing when it is
   /// not of this form.
   std::optional<nest::index> relative(const nest::index&, const span_of&) const;
-  /// Whether the loops inside give the axis every index from its least to its greatest one.
+  /// Whether the loops inside give the axis every index from its least to its greatest one, and the `width` of them is
+  /// less only at the end of the axis.
   bool dense(int root) const;
 
  private:
+  bool is_inside(int loop) const;
+  bool dense(int loop, bool last) const;
   bool add(int loop, std::int64_t factor, nest::index& to) const;
 
   const nest& n_;

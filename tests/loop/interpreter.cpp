@@ -248,13 +248,11 @@ class interpreter {
   void run(const contraction& c) {
     const std::int64_t columns = value(c.columns);
     if (columns > c.tile_columns) fail(fmt::format("{} columns of a tile of {}", columns, c.tile_columns));
-    std::vector<std::int64_t> extents;
-    for (const contraction::axis& a : c.reduction) extents.push_back(value(a.extent));
     for (std::int64_t i = 0; i < c.tile_rows; ++i)
       for (std::int64_t j = 0; j < columns; ++j) {
         variables_[c.row] = i;
         variables_[c.column] = j;
-        variables_[c.accumulator] = sum(c, extents);
+        variables_[c.accumulator] = sum(c);
         if (c.mask && !value(c.mask)) continue;
         const std::int64_t v = value(c.value);
         write(c.buffer, offset(c.buffer, c.indices, "store"), v);
@@ -263,28 +261,29 @@ class interpreter {
     variables_.erase(c.column);
     variables_.erase(c.accumulator);
   }
-  std::int64_t sum(const contraction& c, const std::vector<std::int64_t>& extents) {
-    const dtype t = c.accumulator->type;
-    const bool once = is_float(t) && options_.fused;
-    std::int64_t total = bits_of(t, 0);
-    std::vector<std::int64_t> at(extents.size());
-    if (std::ranges::any_of(extents, [](std::int64_t e) { return e <= 0; })) return total;
-    for (;;) {
-      for (std::size_t d = 0; d < at.size(); ++d) variables_[c.reduction[d].variable] = at[d];
-      const std::int64_t raw[] = {value(c.a), value(c.b)};
-      const std::int64_t x[] = {evaluate(prim::cast, t, c.a->type, std::span(raw, 1)),
-                                evaluate(prim::cast, t, c.b->type, std::span(raw + 1, 1)), total};
-      if (once) {
-        total = evaluate(prim::fma, t, t, x);
-      } else {
-        total = combine(reducer::sum, t, total, combine(reducer::prod, t, x[0], x[1]));
-      }
-      std::size_t d = at.size();
-      while (d > 0 && ++at[d - 1] == extents[d - 1]) at[--d] = 0;
-      if (d == 0) break;
-    }
-    for (const contraction::axis& a : c.reduction) variables_.erase(a.variable);
+  std::int64_t sum(const contraction& c) {
+    std::int64_t total = bits_of(c.accumulator->type, 0);
+    add(c, 0, total);
     return total;
+  }
+  // The axes of the reduction from `level` on: the extent of one may depend on those outside of it.
+  void add(const contraction& c, std::size_t level, std::int64_t& total) {
+    if (level == c.reduction.size()) return add(c, total);
+    const auto& [variable, extent] = c.reduction[level];
+    const std::int64_t end = value(extent);
+    for (std::int64_t i = 0; i < end; ++i) {
+      variables_[variable] = i;
+      add(c, level + 1, total);
+    }
+    variables_.erase(variable);
+  }
+  void add(const contraction& c, std::int64_t& total) {
+    const dtype t = c.accumulator->type;
+    const std::int64_t raw[] = {value(c.a), value(c.b)};
+    const std::int64_t x[] = {evaluate(prim::cast, t, c.a->type, std::span(raw, 1)),
+                              evaluate(prim::cast, t, c.b->type, std::span(raw + 1, 1)), total};
+    total = is_float(t) && options_.fused ? evaluate(prim::fma, t, t, x)
+                                          : combine(reducer::sum, t, total, combine(reducer::prod, t, x[0], x[1]));
   }
 
   const kernel& k_;

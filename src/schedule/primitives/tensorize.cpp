@@ -54,9 +54,6 @@ void require_function(const nest& n, const step& s) {
   if (sum.type != known->type)
     throw refusal{
         fmt::format("the tile function {} is for {}, and acc0 is {}", s.value, name(known->type), name(sum.type)), row};
-  const auto loops = std::ranges::count_if(n.order, [&](int id) { return n.at(id).reduction >= 0; });
-  if (loops != 1)
-    throw refusal{fmt::format("the tile function {} sums over one loop, and acc0 has {}", s.value, loops), row};
 }
 
 }  // namespace
