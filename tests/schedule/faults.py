@@ -99,7 +99,9 @@ def build(folder, work):
     objects = {}
     for name in names:
         line = next(c for c in commands if f" -c {ROOT / name}" in c)
-        words = [w for w in shlex.split(line) if not w.endswith("ccache")]
+        words = shlex.split(line)
+        while not words[0].endswith("++"):  # the launcher's: cmake -E env NAME=VALUE ccache
+            words.pop(0)
         made = words[words.index("-o") + 1]
         objects[made] = str(work / pathlib.Path(name).name) + ".o"
         words[words.index("-o") + 1] = objects[made]

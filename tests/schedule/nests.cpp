@@ -348,7 +348,8 @@ void check(std::uint64_t seed, const std::vector<codegen::machine>& machines, bo
 }  // namespace
 
 int main(int argc, char** argv) {
-  const test::seed_range seeds = test::read_seeds(argc, argv, {.to = 400, .kept = {1643, 2074, 2522, 2801, 3704, 4204}, .all = true});
+  const test::seed_range seeds =
+      test::read_seeds(argc, argv, {.to = 400, .kept = {1643, 2074, 2522, 2801, 3704, 4204}, .all = true});
   const std::vector<codegen::machine> machines = test::machines();
   counts total;
   const int failures = test::count_failures(seeds, [&](std::uint64_t seed) {
