@@ -412,13 +412,15 @@ class verifier {
   /// 1, or the size of the group that the last axis of the reduction runs over with unit stride.
   void column_stride(expr_ref load, const contraction& c, const stmt& s) const {
     const buffer& b = k_.buffers[load->payload];
-    const expr_ref inner = c.reduction.empty() ? c.row : c.reduction.back().variable;
-    const expr_ref both[] = {c.column, inner};
-    const affine_form f = affine(*k_.arena, linear_index(*k_.arena, b, load->indices()), both);
-    const bool grouped = f.ok && f.coefficients[1]->is_constant(1) && !c.reduction.empty() &&
+    const expr_ref at = linear_index(*k_.arena, b, load->indices());
+    const affine_form f = affine(*k_.arena, at, std::span(&c.column, 1));
+    if (f.ok && f.coefficients[0]->is_constant(1)) return;
+    const expr_ref both[] = {c.column, c.reduction.empty() ? c.row : c.reduction.back().variable};
+    const affine_form g = affine(*k_.arena, at, both);
+    const bool grouped = g.ok && g.coefficients[1]->is_constant(1) && !c.reduction.empty() &&
                          c.reduction.back().extent->is(expr_kind::constant) &&
-                         f.coefficients[0] == c.reduction.back().extent;
-    if (!f.ok || (!f.coefficients[0]->is_constant(1) && !grouped))
+                         g.coefficients[0] == c.reduction.back().extent;
+    if (!grouped)
       fail(&s, fmt::format("operand b does not have unit stride in the column {}, but {}", text(c.column),
                            f.ok ? text(f.coefficients[0]) : "no affine index"));
   }

@@ -50,8 +50,7 @@ template <>
 struct meaning<selu_op> : selu_op {
   template <class V>
   static V scalar(V x) {
-    const V low = (exp(x) - 1) * 1.67326319217681884765625;
-    return select(x > 0, x, low) * 1.05070102214813232421875;
+    return select(x > 0, x, expm1(x) * 1.67326319217681884765625) * 1.05070102214813232421875;
   }
 };
 template <>

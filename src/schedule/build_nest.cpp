@@ -471,10 +471,13 @@ class builder {
                 a_.load(c_.kernel.buffers[static_cast<std::size_t>(c_.output)].type, kept_[which].buffer, place, there),
                 there});
     const readable& from = values_[static_cast<std::size_t>(s.value)];
-    std::vector<std::pair<expr_ref, expr_ref>> parameters;
+    std::vector<std::pair<expr_ref, expr_ref>> parameters, first;
+    // Of the accumulator's loops only those of one trip may be inside.
+    for (int id : n_.order)
+      if (loop_of(id).extent == 1 && !is_open(variable(id))) first.emplace_back(variable(id), a_.index(0));
     for (int r : from.needs) {
       const auto at_r = static_cast<std::size_t>(r);
-      parameters.emplace_back(results_[at_r], a_.substitute(reduces_[at_r], accumulators()));
+      parameters.emplace_back(results_[at_r], a_.substitute(a_.substitute(reduces_[at_r], accumulators()), first));
     }
     for (std::size_t d = 0; d < at.size(); ++d) parameters.emplace_back(from.parameters[d], at[d]);
     return make_stmt(store{kept_[which].buffer, place, under(a_.substitute(from.function, parameters), there), mask()});

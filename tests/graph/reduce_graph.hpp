@@ -78,7 +78,7 @@ inline ir::graph reduced(ir::graph g, const std::function<bool(const ir::graph&)
       }
       bool bridged = false;
       for (const auto& o : n->operands)
-        if (o->type == n->type && take(replaced(g, n, o))) {
+        if (o->type == n->type && o->more.empty() && take(replaced(g, n, o))) {
           bridged = true;
           break;
         }

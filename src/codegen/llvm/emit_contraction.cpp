@@ -48,6 +48,7 @@ class contraction_emitter {
   operand find_operand(expr_ref, const char* which) const;
   void tile(int vectors, values masks, int unroll);
   values by_function();
+  value trips(expr_ref extent);
   values reduce(std::size_t level, values accumulators);
   values innermost(values accumulators);
   values one_step(const values& accumulators, int set, value index, const addressing& a, const values& pa,
@@ -212,13 +213,13 @@ contraction_emitter::values contraction_emitter::by_function() {
   const int pitch = vectors_ * width_;
   value sums = e_.entry_slot(e_.a_->memory_type(type_), static_cast<std::int64_t>(c_.tile_rows) * pitch, "sums");
   value call = e_.entry_slot(b_.getInt64Ty(), sizeof(tile_call) / sizeof(std::int64_t), "call");
-  value columns, depth, function;
+  value function;
   {
     emitter::statement s(e_);
-    columns = e_.scalar(c_.columns);
-    depth = e_.scalar(inner_axis().extent);
     function = e_.scalar(c_.function);
   }
+  value columns = trips(c_.columns);
+  const value depth = trips(inner_axis().extent);
   columns = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, columns, e_.index_number(c_.tile_columns));
   const auto stride = [&](const access& of, expr_ref along, expr_ref other) {
     return b_.CreateNSWSub(offset_at(of, {{along, 1}, {other, 0}}), offset_at(of, {{along, 0}, {other, 0}}));
@@ -297,11 +298,7 @@ contraction_emitter::values contraction_emitter::reduce(std::size_t level, value
   }
   if (level + 1 == axes_) return innermost(std::move(accumulators));
   const auto& axis = c_.reduction[level];
-  value extent;
-  {
-    emitter::statement s(e_);
-    extent = e_.scalar(axis.extent);
-  }
+  const value extent = trips(axis.extent);
   const auto* n = llvm::dyn_cast<llvm::ConstantInt>(extent);
   return carried(e_.index_number(0), extent, 1, n && n->getSExtValue() > 0, std::move(accumulators),
                  [&](value i, values inside) {
@@ -383,13 +380,16 @@ contraction_emitter::value contraction_emitter::advanced(value p, value step, in
   return b_.CreateInBoundsGEP(b_.getInt8Ty(), p, b_.CreateNSWMul(step, e_.index_number(times)));
 }
 
+/// How often an axis runs: a block behind the end of what it is a block of has a negative extent.
+contraction_emitter::value contraction_emitter::trips(expr_ref extent) {
+  emitter::statement s(e_);
+  value n = e_.scalar(extent);
+  return extent->nonnegative ? n : b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, n, e_.index_number(0));
+}
+
 contraction_emitter::values contraction_emitter::innermost(values accumulators) {
   const auto& axis = inner_axis();
-  value extent;
-  {
-    emitter::statement s(e_);
-    extent = e_.scalar(axis.extent);
-  }
+  const value extent = trips(axis.extent);
   const addressing a = address_a(axis.variable), b = address_b(axis.variable);
   const std::size_t sums = accumulators.size();
   values state = std::move(accumulators);
