@@ -80,10 +80,10 @@ class reference {
   /// Errors of run `run`: none, all up, all down, then by chance, of unlike sizes so that those of two operators do not
   /// cancel. The sign of a NaN is anybody's, too. What is too large or too small for f16 may have stayed in f32 in one
   /// kernel.
-  static void perturb(data& d, int run, generator& random) {
+  static void perturb(data& d, int run, generator& random, double times = 1) {
     const dtype t = d.get().type;
     if (run == 0 || !is_float(t)) return;
-    const double size = (t == f64 || t == f32 ? 4 : 1) * unit(t);
+    const double size = (t == f64 || t == f32 ? 4 * times : 1) * unit(t);
     for (extent_t i = 0; i < d.get().size; ++i) {
       const double direction = run == 1 ? 1 : run == 2 ? -1 : chance(random, 50) ? 1 : -1;
       const double v = element(d, i);
@@ -142,8 +142,12 @@ class reference {
         buffers.push_back(mine.back().get().data ? mine.back().get().data : nothing);
       }
       ir::plan_native (*n)(buffers.data());
+      // The errors of a sum in order grow with the root of its length.
+      const double terms = n->op->kind == ir::op_kind::reduction && n->type.shape.count() > 0
+                               ? static_cast<double>(n->operands[0]->type.shape.count()) / n->type.shape.count()
+                               : 1;
       if (n->op->kind != ir::op_kind::movement)
-        for (data& d : mine) perturb(d, run, random);
+        for (data& d : mine) perturb(d, run, random, std::max(1.0, std::sqrt(terms) / 8));
       // 1 + erf(x) cancels: its error is one of x's size.
       if (run > 0 && n->op->name == "gelu" && is_float(n->type.element))
         for (extent_t i = 0; i < mine[0].get().size; ++i) {
