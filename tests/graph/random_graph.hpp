@@ -151,6 +151,8 @@ class graph_maker {
         normalised();
       else if (chance(random_, 6))
         moved_twice();
+      else if (chance(random_, 8))
+        weighted();
       else
         add(one_of(random_, ops), 60);
     ir::graph g;
@@ -211,9 +213,14 @@ class graph_maker {
       inputs_.push_back(ir::make_input("x" + std::to_string(inputs_.size()), t.element, t.shape, here()));
       return inputs_.back();
     }
+    return constant(t, chance(random_, 30));
+  }
+  detail::node_ref constant(const ir::value_type& t, bool uniform) {
     data d = filled(t.element, t.shape, static_cast<std::uint32_t>(random_()));
-    if (chance(random_, 30))
-      for (extent_t i = 0; i < d.get().size; ++i) set_element(d, i, 1);
+    if (uniform) {
+      const double value = chance(random_, 40) ? 1 : chance(random_, 60) ? 0 : 1 + below(random_, 3);
+      for (extent_t i = 0; i < d.get().size; ++i) set_element(d, i, value);
+    }
     static const char nothing = 0;
     return ir::make_constant(t.element, t.shape, d.get().data ? d.get().data : &nothing, here());
   }
@@ -280,22 +287,44 @@ class graph_maker {
     const auto x = one_of(random_, floats);
     const ir::attrs_ref over = std::make_shared<reduce_attrs>(reduce_attrs{
         .axes = {chance(random_, 70) ? x->type.shape.rank - 1 : below(random_, x->type.shape.rank)}, .keep = true});
-    const auto of = [&](const ir::op_def& d, ir::attrs_ref a, std::vector<detail::node_ref> o) {
-      auto n = ir::make_node(d, std::move(a), o, here());
-      keep(n, o);
-      return n;
-    };
-    const ir::attrs_ref none = std::make_shared<no_attrs>();
     const auto reduced = [&](const detail::node_ref& v) {
       return of(chance(random_, 50)   ? detail::definition<ops::mean_op>()
                 : chance(random_, 50) ? detail::definition<ops::max_op>()
                                       : detail::definition<ops::sum_op>(),
                 over, {v});
     };
-    const auto centred = of(detail::definition<ops::sub_op>(), none, {x, reduced(x)});
-    const auto changed = chance(random_, 50) ? of(detail::definition<ops::mul_op>(), none, {centred, centred})
-                                             : of(detail::definition<ops::exp_op>(), none, {centred});
-    of(detail::definition<ops::mul_op>(), none, {changed, reduced(changed)});
+    const auto centred = of<ops::sub_op>({x, reduced(x)});
+    const auto changed = chance(random_, 50) ? of<ops::mul_op>({centred, centred}) : of<ops::exp_op>({centred});
+    of<ops::mul_op>({changed, reduced(changed)});
+  }
+  // Products with constant weights, one or two of one operand, and constant scales and sums around them: layers.
+  void weighted() {
+    const dtype t = chance(random_, 80) ? f32 : f64;
+    const bool conv = chance(random_, 40), twice = chance(random_, 30);
+    const extent_t in = 1 + below(random_, 6), side = 3 + below(random_, 4);
+    const dims features = conv ? dims{in, 1, 1} : dims{in};
+    auto x = leaf({t, conv ? dims{1 + below(random_, 2), in, side, side + 1} : dims{1 + below(random_, 7), in}});
+    if (chance(random_, 40)) x = of<ops::mul_op>({x, constant({t, features}, chance(random_, 20))});
+    for (int k = 0; k < (twice ? 2 : 1); ++k) {
+      const extent_t out = 1 + below(random_, 9), size = 1 + below(random_, 3);
+      const dims weights = conv ? dims{out, in, size, size} : dims{in, out}, each = conv ? dims{out, 1, 1} : dims{out};
+      const std::vector<detail::node_ref> o{x, constant({t, weights}, false)};
+      auto y =
+          conv ? of(detail::definition<ops::conv2d_op>(), std::make_shared<conv_attrs>(), o) : of<ops::matmul_op>(o);
+      for (int after = below(random_, 4); after > 0; --after) {
+        const auto c = constant({t, chance(random_, 20) ? dims{} : each}, chance(random_, 20));
+        y = chance(random_, 50) ? of<ops::add_op>({y, c}) : of<ops::mul_op>({y, c});
+      }
+    }
+  }
+  detail::node_ref of(const ir::op_def& d, ir::attrs_ref a, const std::vector<detail::node_ref>& o) {
+    auto n = ir::make_node(d, std::move(a), o, here());
+    keep(n, o);
+    return n;
+  }
+  template <class Op>
+  detail::node_ref of(const std::vector<detail::node_ref>& o) {
+    return of(detail::definition<Op>(), std::make_shared<typename Op::attrs>(), o);
   }
 
   generator random_;
