@@ -205,7 +205,7 @@ std::vector<std::function<scheduling::step(const scheduling::nest&)>> kept_rows(
   using scheduling::nest;
   using scheduling::step;
   const auto rows = between(r, 1, 4);
-  const bool moved = r() % 2, later = r() % 2;
+  const bool moved = r() % 2, later = r() % 2, placed = r() % 2;
   const auto value = r();
   std::vector<std::function<step(const nest&)>> all;
   all.emplace_back([=](const nest& n) { return step{n.kernel, "split", {n.order[0]}, {rows}}; });
@@ -214,6 +214,11 @@ std::vector<std::function<scheduling::step(const scheduling::nest&)>> kept_rows(
       std::vector<int> order = n.order;
       std::rotate(order.begin() + 1, order.begin() + 2, order.end());
       return step{n.kernel, "reorder", order};
+    });
+  if (placed)
+    all.emplace_back([=](const nest& n) {
+      const auto sum = std::ranges::find_if(n.order, [&](int id) { return n.at(id).reduction == 0; });
+      return step{n.kernel, "compute_at", {sum == n.order.end() ? -1 : *sum, n.order[0]}};
     });
   all.emplace_back([=](const nest& n) {
     const std::string name = n.values.empty() ? "nothing" : n.values[value % n.values.size()].name;
