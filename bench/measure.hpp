@@ -77,10 +77,11 @@ inline std::vector<shape_line> read_shapes(const std::string& path) {
   return lines;
 }
 
-/// What every benchmark beside peers takes: --threads N, --only NAME, and words of its own, which `more` answers.
+/// What every benchmark beside peers takes: --threads N, --only NAME, --mcpu NAME, and words of its own, which `more`
+/// answers.
 struct arguments {
   int threads = 1;
-  std::string only;
+  std::string only, mcpu;  // the processor to compile for, this one if empty
   arguments(int count, char** words,
             const std::function<bool(const std::string&, const std::function<long()>&)>& more) {
     for (int i = 1; i < count; ++i) {
@@ -93,6 +94,8 @@ struct arguments {
         threads = static_cast<int>(number());
       else if (word == "--only" && i + 1 < count)
         only = words[++i];
+      else if (word == "--mcpu" && i + 1 < count)
+        mcpu = words[++i];
       else if (!more(word, number))
         std::fprintf(stderr, "%s: not understood\n", word.c_str()), std::exit(2);
     }
@@ -102,7 +105,9 @@ struct arguments {
   std::string table(const std::string& what) const {
     return what + ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
   }
-  std::string target() const { return "llvm -num-threads=" + std::to_string(threads); }
+  std::string target() const {
+    return "llvm -num-threads=" + std::to_string(threads) + (mcpu.empty() ? "" : " -mcpu=" + mcpu);
+  }
 };
 
 }  // namespace tenon::bench

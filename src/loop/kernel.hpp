@@ -73,6 +73,7 @@ struct prefetch {
 /// unit stride, as in dot products, with its extent as the stride. `columns` <= tile_columns; both sizes are
 /// compile-time numbers, the last columns are masked on loads and stores only.
 struct contraction {
+  static constexpr int most_rows = 64, most_columns = 256;  ///< of a tile
   struct axis {
     expr_ref variable, extent;
   };

@@ -356,9 +356,9 @@ class verifier {
   }
   void check(const contraction& c, const stmt& s) {
     if (lane_) fail(&s, "a contraction inside of a vectorized loop");
-    if (c.tile_rows < 1 || c.tile_columns < 1 || c.tile_rows > 64 || c.tile_columns > 256)
-      fail(&s, fmt::format("a tile of {} x {}; 1 to 64 rows and 1 to 256 columns are expected", c.tile_rows,
-                           c.tile_columns));
+    if (c.tile_rows < 1 || c.tile_columns < 1 || c.tile_rows > c.most_rows || c.tile_columns > c.most_columns)
+      fail(&s, fmt::format("a tile of {} x {}; 1 to {} rows and 1 to {} columns are expected", c.tile_rows,
+                           c.tile_columns, c.most_rows, c.most_columns));
     typed(c.columns, i64, &s, "number of columns");
     if (c.columns->is(expr_kind::constant) && (c.columns->payload < 1 || c.columns->payload > c.tile_columns))
       fail(&s, fmt::format("{} columns of a tile of {}", c.columns->payload, c.tile_columns));

@@ -18,8 +18,7 @@ constexpr std::int64_t most_copies = 256;
 constexpr std::int64_t local_bytes = 4096;
 // A worker's scratch is made for the longest kernel of a callable.
 constexpr std::int64_t stage_bytes = std::int64_t{64} << 20;
-// The verifier's limits of a tile contraction.
-constexpr std::int64_t most_rows = 64, most_columns = 256;
+constexpr std::int64_t most_rows = ir::contraction::most_rows, most_columns = ir::contraction::most_columns;
 
 class checker {
  public:

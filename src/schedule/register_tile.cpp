@@ -4,6 +4,8 @@
 #include <limits>
 #include <numeric>
 
+#include "loop/kernel.hpp"
+
 namespace tenon::scheduling {
 namespace {
 
@@ -76,6 +78,7 @@ register_tile choose_register_tile(const machine_model& m, const tile_problem& p
     const auto rows = static_cast<int>(tiles(p.rows, tiles(p.rows, most)));
     for (int vectors = 1; fits(m, p, rows, vectors) && vectors <= 16; ++vectors) {
       if (vectors > 1 && static_cast<extent_t>(vectors - 1) * p.lanes >= p.columns) break;
+      if (vectors * p.lanes > ir::contraction::most_columns) break;
       const double cycles = costs.cycles(rows, vectors);
       if (cycles >= least) continue;
       least = cycles;
