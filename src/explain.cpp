@@ -93,14 +93,14 @@ std::string kernels_text(const compiled_graph& g) {
 }
 
 std::string bench_text(const compiled_graph& g, void* const* arguments, void* const* results, executor* e, memory* m,
-                       int threads) {
+                       int threads, std::int64_t below) {
   constexpr double least_seconds = 0.05;  // of all rounds together
   constexpr int least_rounds = 5, most_rounds = 1000;
   using clock = std::chrono::steady_clock;
   const auto seconds = [](clock::time_point start) {
     return std::chrono::duration<double>(clock::now() - start).count();
   };
-  const auto call = [&] { g.run.run(arguments, results, e, m, threads); };
+  const auto call = [&] { g.run.run(arguments, results, e, m, threads, below); };
   call();
   const auto once = clock::now();
   call();
@@ -112,7 +112,7 @@ std::string bench_text(const compiled_graph& g, void* const* arguments, void* co
     call();
     whole.push_back(seconds(start));
   }
-  const std::vector<double> steps = g.run.step_seconds(arguments, results, m, rounds);
+  const std::vector<double> steps = g.run.step_seconds(arguments, results, m, rounds, below);
   std::vector<double> each;  // of the kernels
   for (const kernel_report& k : g.report.kernels) each.push_back(steps[k.step]);
   const machine_peaks& p = measured_peaks();

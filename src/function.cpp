@@ -32,14 +32,29 @@ struct expected_view {
   std::int64_t bytes;
 };
 
-/// Executable for one set of extents and strides. Never freed before its callable: a pointer to it stays good.
+/// Executable for one set of extents and strides, or for those that differ in the extent that grows alone. Never freed
+/// before its callable: a pointer to it stays good.
 struct entry {
   const entry* next = nullptr;  // the one made before
   std::vector<extent_t> key;
   std::unique_ptr<const compiled_graph> made;
   std::vector<expected_view> views;  // arguments, then results
   bool plain = true;                 // made for arguments without strides
+
+  const growth_range& range() const { return made->range; }
 };
+
+/// A named extent with a bound, and the axis that says what it is at a call.
+struct bounded_extent {
+  extent_t name = 0, most = 0;  // most 0: there is none
+  int argument = 0, axis = 0;
+
+  extent_t at(const any_view* const* views) const { return views[argument]->dims[axis]; }
+};
+
+/// Kernels rely on the least value that they serve, as tiles of rows do, so there are executables for ranges of values:
+/// those that begin at `least` end before this. Kernels that rely on nothing are the same in all of them.
+constexpr extent_t end_of_range(extent_t least) { return least < 4 ? least + 1 : least < 64 ? 2 * least : 4 * least; }
 
 }  // namespace
 
@@ -53,11 +68,14 @@ struct function {
   int arguments = 0, results = 0;
   std::unique_ptr<const segments> cut;  // extents depend on data: runs instead of all that follows
   std::vector<int> updates;             // arguments that a call changes
+  bounded_extent bounded;
 
   std::atomic<const entry*> last{nullptr};    // the latest call's
   std::atomic<const entry*> newest{nullptr};  // all of them, read without the mutex
   std::mutex mutex;  // guards what follows; held while compiling, so each set of extents is compiled once
   std::deque<entry> entries;
+  std::vector<std::vector<extent_t>> ranged;  // keys that were compiled for all values of the bounded extent
+  std::string why_each;  // some of its values need an executable of their own: why; empty: as far as is known, none
   std::int64_t compilations = 0, memory_hits = 0, disk_hits = 0, workspace = 0;
   double seconds = 0;
 
@@ -113,6 +131,12 @@ void check_arguments(const function& f, const any_view* const* views) {
       if (want >= 0 && want != have)
         throw shape_error(refuse(fmt::format("extent {} != {} on axis {}", have, want, d)));
       if (!is_named(want)) continue;
+      if (want == f.bounded.name && f.bounded.most > 0 && have > f.bounded.most) {
+        text n;
+        n << want;
+        throw shape_error(
+            refuse(fmt::format("{} is {} on axis {}, its bound is {}", n.view(), have, d, f.bounded.most)));
+      }
       const auto [first, value] = first_named(f, views, want);
       if (value != have) {
         text n;
@@ -149,9 +173,15 @@ void check_result_memory(const function& f, int i, const any_view* const* views)
   check_view(v, what.c_str(), access::write);
   for (int k = 0; k < f.arguments + i; ++k) refuse_overlap(f, views, f.arguments + i, k);
 }
+// How much less than the largest value of its executable the extent that grows is.
+extent_t below_of(const function& f, const entry& e, const any_view* const* views) {
+  return e.range().any() ? e.range().most - f.bounded.at(views) : 0;
+}
 void check_results(const function& f, const entry& e, const any_view* const* views) {
   for (int i = 0; i < f.results; ++i) {
-    check_result(f, i, *views[f.arguments + i], e.made->results[static_cast<std::size_t>(i)]);
+    ir::value_type r = e.made->results[static_cast<std::size_t>(i)];
+    if (e.range().any()) r.shape = at_call(r.shape, below_of(f, e, views));
+    check_result(f, i, *views[f.arguments + i], r);
     check_result_memory(f, i, views);
   }
 }
@@ -197,25 +227,32 @@ void refuse_segments(const function& f, std::string_view what) {
 
 // Extents, and strides where they are not row-major: what an executable depends on.
 template <class F>
-void for_each_key_part(const any_view& v, F f) {
-  f(extent_t{v.dims.rank * 2 + !v.contiguous});
-  for (extent_t e : v.dims) f(e);
-  if (!v.contiguous)
+void for_each_key_part(const any_view& v, const dims& extents, bool strided, F f) {
+  f(extent_t{v.dims.rank * 2 + strided});
+  for (extent_t e : extents) f(e);
+  if (strided)
     for (int d = 0; d < v.dims.rank; ++d) f(v.strides[d]);
 }
-bool matches(const entry& e, const any_view* const* views, int arguments) {
+bool matches(const function& f, const entry& e, const any_view* const* views) {
+  const growth_range& range = e.range();
+  const extent_t below = below_of(f, e, views);
+  if (below < 0 || below > range.length()) return false;
   std::size_t at = 0;
   bool same = true;
-  for (int i = 0; same && i < arguments; ++i)
-    for_each_key_part(*views[i], [&](extent_t part) {
-      same = same && at < e.key.size() && e.key[at] == part;
+  for (int i = 0; same && i < f.arguments; ++i) {
+    const any_view& v = *views[i];
+    // Of one that grows into its memory, the last view has no gaps.
+    const bool strided = !v.contiguous || (range.any() && at < e.key.size() && e.key[at] % 2 == 1);
+    for_each_key_part(v, v.dims, strided, [&](extent_t part) {
+      same = same && at < e.key.size() && (range.any() ? at_call(e.key[at], below) : e.key[at]) == part;
       ++at;
     });
+  }
   return same && at == e.key.size();
 }
 const entry* find(function& f, const any_view* const* views) {
   for (const entry* e = f.newest.load(std::memory_order_acquire); e; e = e->next)
-    if (matches(*e, views, f.arguments)) {
+    if (matches(f, *e, views)) {
       f.last.store(e, std::memory_order_release);
       return e;
     }
@@ -237,23 +274,26 @@ void prepare_once(function& f) {
   f.is_prepared = true;
 }
 
-// Extents that are known are found while others compile, and without allocation.
-const entry& find_or_compile(function& f, const any_view* const* views) {
-  if (const entry* e = find(f, views)) return *e;
-  const std::lock_guard lock(f.mutex);
-  if (const entry* e = find(f, views)) return *e;
+std::vector<extent_t> key_of(const function& f, const any_view* const* views,
+                             const std::vector<ir::value_type>& types) {
+  std::vector<extent_t> key;
+  for (int i = 0; i < f.arguments; ++i)
+    for_each_key_part(*views[i], types[static_cast<std::size_t>(i)].shape, !views[i]->contiguous,
+                      [&](extent_t part) { key.push_back(part); });
+  return key;
+}
+
+// With the mutex held. The types' extents are these views', or grow within the range.
+const entry& compile_entry(function& f, const any_view* const* views, const std::vector<ir::value_type>& types,
+                           const growth_range& range) {
   const auto start = std::chrono::steady_clock::now();
-  prepare_once(f);
-  std::vector<ir::value_type> types;
   std::vector<const extent_t*> strides;
-  for (int i = 0; i < f.arguments; ++i) {
-    types.push_back({views[i]->type, views[i]->dims});
-    strides.push_back(views[i]->contiguous ? nullptr : views[i]->strides);
-  }
+  for (int i = 0; i < f.arguments; ++i) strides.push_back(views[i]->contiguous ? nullptr : views[i]->strides);
   entry e;
   for (const extent_t* s : strides) e.plain = e.plain && !s;
-  for (int i = 0; i < f.arguments; ++i) for_each_key_part(*views[i], [&](extent_t part) { e.key.push_back(part); });
-  e.made = compile(f.prepared, types, strides, f.updates, f.settings);
+  e.key = key_of(f, views, types);
+  e.made = range.any() ? compile(f.prepared, types, strides, f.updates, range, f.settings)
+                       : compile(f.prepared, types, strides, f.updates, f.settings);
   for (const auto* list : {&e.made->arguments, &e.made->results})
     for (const ir::value_type& t : *list) {
       const int size = size_of(t.element);
@@ -268,31 +308,91 @@ const entry& find_or_compile(function& f, const any_view* const* views) {
   f.disk_hits += made.made->report.disk_hits;
   f.workspace = std::max(f.workspace, made.made->run.call_bytes(1));
   f.newest.store(&made, std::memory_order_release);
+  return made;
+}
+
+// The arguments' types, the bounded extent being one that grows.
+std::vector<ir::value_type> grown(const function& f, const std::vector<ir::value_type>& types, extent_t most) {
+  std::vector<ir::value_type> r = types;
+  for (std::size_t i = 0; i < r.size(); ++i) {
+    const dims& stated = f.traced.inputs[i]->type.shape;
+    for (int d = 0; d < stated.rank; ++d)
+      if (stated[d] == f.bounded.name) r[i].shape[d] = growing(most);
+  }
+  return r;
+}
+// All values of the bounded extent at once: from the first call on there is nothing to compile.
+void compile_ranges(function& f, const any_view* const* views, const std::vector<ir::value_type>& types) {
+  const std::vector<extent_t> key = key_of(f, views, grown(f, types, f.bounded.most));
+  if (std::ranges::find(f.ranged, key) != f.ranged.end()) return;
+  f.ranged.push_back(key);
+  growth_range range;
+  for (extent_t least = 1; range.most < f.bounded.most; least = end_of_range(least)) {
+    // No short one at the end.
+    const bool last = end_of_range(least) * 2 > f.bounded.most;
+    range = {least, last ? f.bounded.most : end_of_range(least) - 1};
+    try {
+      const entry& e = compile_entry(f, views, grown(f, types, range.most), range);
+      e.made->run.reserve(f.options.memory, f.settings.target.threads);
+    } catch (const error& x) {
+      if (f.why_each.empty()) f.why_each = fmt::format("from {} to {}: {}", range.least, range.most, x.what());
+    }
+  }
+}
+
+// Extents that are known are found while others compile, and without allocation.
+const entry& find_or_compile(function& f, const any_view* const* views) {
+  if (const entry* e = find(f, views)) return *e;
+  const std::lock_guard lock(f.mutex);
+  if (const entry* e = find(f, views)) return *e;
+  prepare_once(f);
+  std::vector<ir::value_type> types;
+  for (int i = 0; i < f.arguments; ++i) types.push_back({views[i]->type, views[i]->dims});
+  // Native operators take any extents: there is nothing to compile.
+  const bool compiled = f.settings.target.what == codegen::target_spec::kind::llvm;
+  if (compiled && f.bounded.most > 0 && f.bounded.at(views) > 0) {
+    compile_ranges(f, views, types);
+    if (const entry* e = find(f, views)) return *e;
+  }
+  const entry& made = compile_entry(f, views, types, {});
   f.last.store(&made, std::memory_order_release);
   return made;
 }
 
 // What a cached call checks: plain memory of the same extents. Whatever else is left to the full check.
-inline bool fits(const entry& e, const any_view* const* views, int n) {
-  if (!e.plain) return false;
+template <class Extent>
+inline bool fits(const entry& e, const any_view* const* views, int n, Extent extent) {
   const expected_view* expected = e.views.data();
   for (int i = 0; i < n; ++i, ++expected) {
     const any_view& v = *views[i];
     const auto at = reinterpret_cast<std::uintptr_t>(v.data);
     if (!v.contiguous || at == 0 || (at & expected->misaligned) || v.dims.rank != expected->extents.rank) return false;
     for (int d = 0; d < v.dims.rank; ++d)
-      if (v.dims.e[d] != expected->extents.e[d]) return false;
+      if (v.dims.e[d] != extent(expected->extents.e[d])) return false;
   }
   return true;
 }
+inline bool fits(const function& f, const entry& e, const any_view* const* views, int n) {
+  if (!e.plain) return false;
+  if (!e.range().any()) [[likely]]
+    return fits(e, views, n, [](extent_t x) { return x; });
+  if (views[f.bounded.argument]->dims.rank <= f.bounded.axis) return false;
+  const extent_t below = below_of(f, e, views);
+  return below >= 0 && below <= e.range().length() && fits(e, views, n, [&](extent_t x) { return at_call(x, below); });
+}
 // Results that fit and share no byte with anything.
 inline bool apart(const entry& e, const any_view* const* views, int arguments, int results) {
+  const bool same = !e.range().any();
+  const auto bytes = [&](int i) {
+    const expected_view& x = e.views[static_cast<std::size_t>(i)];
+    return same ? x.bytes : views[i]->size * (static_cast<std::int64_t>(x.misaligned) + 1);
+  };
   for (int r = arguments; r < arguments + results; ++r) {
     const auto* begin = static_cast<const char*>(views[r]->data);
-    const char* end = begin + e.views[static_cast<std::size_t>(r)].bytes;
+    const char* end = begin + bytes(r);
     for (int k = 0; k < r; ++k) {
       const auto* other = static_cast<const char*>(views[k]->data);
-      if (begin < other + e.views[static_cast<std::size_t>(k)].bytes && other < end) return false;
+      if (begin < other + bytes(k) && other < end) return false;
     }
   }
   return true;
@@ -305,7 +405,8 @@ void run(const function& f, const entry& e, const any_view* const* views) {
   void** data = few;
   if (n > max_stack_arguments) data = (many = std::make_unique<void*[]>(static_cast<std::size_t>(n))).get();
   for (int i = 0; i < n; ++i) data[i] = views[i]->data;
-  e.made->run.run(data, data + f.arguments, f.options.executor, f.options.memory, f.settings.target.threads);
+  e.made->run.run(data, data + f.arguments, f.options.executor, f.options.memory, f.settings.target.threads,
+                  below_of(f, e, views));
 }
 
 // Results that are not contiguous are computed beside and copied.
@@ -327,7 +428,7 @@ void run_strided(const function& f, const entry& e, const any_view* const* views
 
 const entry& entry_for(function& f, const any_view* const* views) {
   const entry* e = f.last.load(std::memory_order_acquire);
-  if (e && fits(*e, views, f.arguments) && updates_fit(f, views)) return *e;
+  if (e && fits(f, *e, views, f.arguments) && updates_fit(f, views)) return *e;
   check_arguments(f, views);
   check_updates(f, views);
   return find_or_compile(f, views);
@@ -341,6 +442,31 @@ void refuse_foreign_inputs(const function& f) {
       throw argument_error(fmt::format("function: a result depends on input {} {} of {}:{}, which is no argument{}",
                                        ir::leaf_name(*n), ir::to_string(n->type), n->where.file(), n->where.line(),
                                        made_at(f)));
+}
+
+bounded_extent bounded_of(const function& f) {
+  bounded_extent b;
+  const extent_bounds& given = f.options.bounds;
+  if (given.names.empty()) return b;
+  const std::string& name = *given.names.begin();
+  if (given.names.end() - given.names.begin() > 1)
+    throw argument_error(fmt::format("options: bounds are given of {} extents, {} the first; one can have a bound{}",
+                                     given.names.end() - given.names.begin(), name, made_at(f)));
+  constexpr extent_t largest = 1 << 20;
+  b.most = std::stoll(*given.values.begin());
+  if (b.most < 1 || b.most > largest)
+    throw argument_error(
+        fmt::format("options: the bound of {} is {}, outside 1 to {}{}", name, b.most, largest, made_at(f)));
+  b.name = name_base + pack_name(name.data(), name.size());
+  for (const ir::node_ref& i : f.traced.inputs) {
+    for (int d = 0; d < i->type.shape.rank; ++d)
+      if (i->type.shape[d] == b.name) {
+        b.axis = d;
+        return b;
+      }
+    ++b.argument;
+  }
+  throw argument_error(fmt::format("options: there is a bound of {}, which no parameter has{}", name, made_at(f)));
 }
 
 }  // namespace
@@ -361,6 +487,7 @@ function_ref make_function(const node_ref* inputs, std::size_t input_count, cons
   refuse_foreign_inputs(*f);
   f->traced = ir::rewrite(f->traced, [](ir::node_table&, const ir::node_ref&) { return ir::node_ref(); });
   ir::verify(f->traced);
+  f->bounded = bounded_of(*f);
   f->cut = segments::of(f->traced, f->options, when, where);
   if (f->cut && !f->updates.empty())
     throw argument_error(fmt::format("function: {} is inout, and extents of the function depend on data{}",
@@ -378,7 +505,7 @@ function_ref make_function(const node_ref* inputs, std::size_t input_count, cons
 void call_into(function& f, const any_view* const* views) {
   const int n = f.arguments + f.results;
   const entry* e = f.last.load(std::memory_order_acquire);
-  if (e && fits(*e, views, n) && apart(*e, views, f.arguments, f.results) && updates_fit(f, views)) [[likely]]
+  if (e && fits(f, *e, views, n) && apart(*e, views, f.arguments, f.results) && updates_fit(f, views)) [[likely]]
     return run(f, *e, views);
   if (f.cut) return run_segments(f, views);
   const entry& found = entry_for(f, views);
@@ -408,9 +535,12 @@ void call_values(function& f, const any_view* const* arguments, result_maker mak
   const any_view** views = few;
   if (n > max_stack_arguments) views = (many = std::make_unique<const any_view*[]>(static_cast<std::size_t>(n))).get();
   for (int i = 0; i < f.arguments; ++i) views[i] = arguments[i];
-  for (int i = 0; i < f.results; ++i)
+  const extent_t below = below_of(f, e, arguments);
+  for (int i = 0; i < f.results; ++i) {
+    const dims& stated = e.views[static_cast<std::size_t>(f.arguments + i)].extents;
     views[f.arguments + i] =
-        &maker.make(maker.context, i, e.views[static_cast<std::size_t>(f.arguments + i)].extents, f.options.memory);
+        &maker.make(maker.context, i, e.range().any() ? at_call(stated, below) : stated, f.options.memory);
+  }
   run(f, e, views);
 }
 
@@ -485,6 +615,7 @@ function_ref with_schedule(function& f, const scheduling::record& r) {
   made->arguments = f.arguments;
   made->results = f.results;
   made->updates = f.updates;
+  made->options.bounds = {};
   made->settings.schedule = std::make_shared<const scheduling::record>(r);
   std::vector<dims> extents = r.extents;
   const std::vector<any_view> views = views_for(*made, extents);
@@ -501,11 +632,20 @@ explanation explain(function& f) {
   if (f.cut) return explanation(s + f.cut->explain());
   if (!e) return explanation(s + "not compiled yet: it compiles at its first call\n" + ir::to_string(f.traced));
   const compiled_graph& g = *e->made;
+  const auto said = [&](ir::value_type t) {
+    if (g.range.any()) t.shape = at_call(t.shape, 0);
+    return ir::to_string(t);
+  };
   for (std::size_t i = 0; i < g.arguments.size(); ++i)
-    s += fmt::format("{}{} {}", i ? ", " : "arguments ", argument_name(f, static_cast<int>(i)),
-                     ir::to_string(g.arguments[i]));
+    s += fmt::format("{}{} {}", i ? ", " : "arguments ", argument_name(f, static_cast<int>(i)), said(g.arguments[i]));
   for (std::size_t i = 0; i < g.results.size(); ++i)
-    s += fmt::format("{}{}", i ? ", " : "\nresults ", ir::to_string(g.results[i]));
+    s += fmt::format("{}{}", i ? ", " : "\nresults ", said(g.results[i]));
+  if (const growth_range& r = g.range; r.any()) {
+    text n;
+    n << f.bounded.name;
+    s += fmt::format("\nfor {} from {} to {}, extents at most", n.view(), r.least, r.most);
+  }
+  if (!f.why_each.empty()) s += "\ncompiled for each value of the bounded extent alone, " + f.why_each;
   s += fmt::format("\n{} kernels, workspace {} bytes, constants {} bytes\n", g.report.kernels.size(),
                    g.run.workspace_bytes, g.report.constant_bytes);
   return explanation(s + kernels_text(g));
@@ -524,12 +664,14 @@ explanation bench(function& f, const any_view* const* arguments) {
   std::vector<void*> data;
   for (int i = 0; i < f.arguments; ++i) data.push_back(arguments[i]->data);
   std::vector<std::unique_ptr<array_storage>> results;
+  const extent_t below = below_of(f, e, arguments);
   for (const ir::value_type& t : e.made->results) {
-    results.push_back(std::make_unique<array_storage>(t.element, t.shape, f.options.memory));
+    const dims shape = e.range().any() ? at_call(t.shape, below) : t.shape;
+    results.push_back(std::make_unique<array_storage>(t.element, shape, f.options.memory));
     data.push_back(results.back()->get().data);
   }
   return explanation(bench_text(*e.made, data.data(), data.data() + f.arguments, f.options.executor, f.options.memory,
-                                f.settings.target.threads));
+                                f.settings.target.threads, below));
 }
 
 node_ref emit_argument(int index, dtype d, const dims& s, const loc& w) {

@@ -111,8 +111,11 @@ graph contiguous_for_bodies(const graph& g, const std::vector<const extent_t*>& 
 // ---- kernels
 class builder {
  public:
-  builder(const graph& g, const std::vector<const extent_t*>& strides, const compile_settings& s, stage_times& times)
-      : graph_(g), settings_(s), times_(times) {
+  builder(const graph& g, const std::vector<const extent_t*>& strides, detail::growth_range range,
+          const compile_settings& s, stage_times& times)
+      : graph_(g), range_(range), settings_(s), times_(times) {
+    out_->range = range;
+    out_->run.most = range.most;
     for (std::size_t i = 0; i < g.inputs.size(); ++i) {
       argument_[g.inputs[i].get()] = static_cast<std::uint32_t>(i);
       if (strides[i]) strides_[g.inputs[i].get()] = strides[i];
@@ -192,7 +195,7 @@ class builder {
   void write_back(std::span<const int> updates) {
     const int visible = out_->run.results - static_cast<int>(updates.size());
     std::vector<std::pair<runtime::slot, runtime::slot>> late;
-    std::vector<std::int64_t> bytes;
+    std::vector<value_type> types;
     for (std::size_t k = 0; k < updates.size(); ++k) {
       const auto result = static_cast<std::uint32_t>(visible) + static_cast<std::uint32_t>(k);
       const auto argument = static_cast<std::uint32_t>(updates[k]);
@@ -204,16 +207,15 @@ class builder {
       runtime::slot to{runtime::slot::kind::argument, argument, 0};
       if (!may_share(out_->run, argument, result)) {
         const runtime::slot beside{runtime::slot::kind::workspace, 0, out_->run.workspace_bytes};
-        bytes.push_back(bytes_of(*graph_.outputs[result]));
-        out_->run.workspace_bytes += (bytes.back() + 63) / 64 * 64;
+        types.push_back(graph_.outputs[result]->type);
+        out_->run.workspace_bytes += (bytes_of(types.back()) + 63) / 64 * 64;
         late.emplace_back(beside, to);
         to = beside;
       }
       const auto placed = replace_result(out_->run, result, to);
       for (compile_report::kernel& r : out_->report.kernels) r.step = static_cast<std::size_t>(placed[r.step]);
     }
-    step_list list(out_->run);
-    for (std::size_t k = 0; k < late.size(); ++k) list.copy(late[k].first, late[k].second, bytes[k]);
+    for (std::size_t k = 0; k < late.size(); ++k) copy_value(late[k].first, late[k].second, types[k]);
     out_->run.results = visible;
     out_->results.resize(static_cast<std::size_t>(visible));
   }
@@ -279,7 +281,7 @@ class builder {
       }
       const std::size_t i = s.size();
       const value_type& t = i == 0 ? root.type : root.more[i - 1];
-      s.push_back(spare(t.shape.count() * size_of(t.element)));
+      s.push_back(spare(bytes_of(t)));
     }
     return s;
   }
@@ -309,7 +311,22 @@ class builder {
       w.parts.push_back(
           fmt::format("{} lies at byte {} of {}", said(*n), parts_.offset(fusion_, n), said(*fusion_.storage(n))));
   }
-  static std::int64_t bytes_of(const node& n) { return n.type.shape.count() * size_of(n.type.element); }
+  // Where they depend on the call, at most.
+  static std::int64_t bytes_of(const value_type& t) { return detail::count_at_most(t.shape) * size_of(t.element); }
+  static std::int64_t bytes_of(const node& n) { return bytes_of(n.type); }
+  // All of a value's bytes, into another buffer.
+  void copy_value(const runtime::slot& from, const runtime::slot& to, const value_type& t) {
+    if (is_empty(t)) return;
+    step_list list(out_->run);
+    const std::int64_t before = list.next();
+    list.copy(from, to, bytes_of(t));
+    if (!detail::grows(t.shape) || list.next() == before) return;
+    const auto bytes = [&](extent_t below) { return detail::at_call(t.shape, below).count() * size_of(t.element); };
+    const std::int64_t less = bytes(0) - bytes(1);
+    if (bytes(0) - bytes(2) != 2 * less)
+      throw not_for_all_values(fmt::format("the bytes of {} are no line", to_string(t)));
+    out_->run.steps.back().growths = {less};
+  }
   static std::int64_t bytes_of(const computation& c, const buffer& b) {
     std::int64_t bytes = size_of(b.type);
     for (expr_ref e : b.extents) bytes *= c.at_call(e);
@@ -366,7 +383,7 @@ class builder {
   // ---- control flow: the steps of bodies, with jumps
   // The result of an update begins as its first operand, where it is not in its memory anyway.
   runtime::slot begin_update(const node& n, const runtime::slot& result) {
-    step_list(out_->run).copy(slot_of(n.operands[0].get()), result, bytes_of(n));
+    copy_value(slot_of(n.operands[0].get()), result, n.type);
     return result;
   }
   std::unique_ptr<compiled_graph> body_of(const graph& body, const std::function<bool(std::size_t)>& stays) {
@@ -375,7 +392,7 @@ class builder {
         throw shape_error(fmt::format("{}: {} inside of a body: its extents depend on data; at {}:{}", n->op->name,
                                       to_string(n->type), n->where.file(), n->where.line()));
     const graph g = separate_outputs(body, stays);
-    builder b(g, std::vector<const extent_t*>(g.inputs.size()), settings_, times_);
+    builder b(g, std::vector<const extent_t*>(g.inputs.size()), range_, settings_, times_);
     b.is_body_ = true;
     b.make();
     compile_report &r = out_->report, &made = b.out_->report;
@@ -424,15 +441,14 @@ class builder {
     const runtime::slot workspace = spare(std::max(condition->run.workspace_bytes, step->run.workspace_bytes));
     const runtime::slot goes_on = spare(1);
     std::vector<runtime::slot> here = operands, there = operands;
-    std::vector<std::int64_t> bytes;
     step_list list(out_->run);
     const std::size_t states = results.size();
     for (std::size_t i = 0; i < states; ++i) {
-      bytes.push_back(bytes_of(*body.inputs[i]));
+      const value_type& t = body.inputs[i]->type;
       here[i] = there[i] = results[i];
       const auto k = static_cast<std::uint32_t>(i);
-      if (!may_share(step->run, k, k)) there[i] = spare(bytes[i]);
-      list.copy(operands[i], here[i], bytes[i]);
+      if (!may_share(step->run, k, k)) there[i] = spare(bytes_of(t));
+      copy_value(operands[i], here[i], t);
     }
     const auto outputs_of = [&](const std::vector<runtime::slot>& v) { return std::span(v).first(states); };
     const bool exchanged = !std::ranges::equal(outputs_of(here), outputs_of(there));
@@ -449,12 +465,13 @@ class builder {
     append(*step, there, outputs_of(here), workspace, false);
     list.jump(again);
     list.land(odd);
-    for (std::size_t i = 0; i < states; ++i) list.copy(there[i], here[i], bytes[i]);
+    for (std::size_t i = 0; i < states; ++i) copy_value(there[i], here[i], body.inputs[i]->type);
     list.land(done);
   }
 
   // ---- llvm: loops, a schedule, a kernel
   // No element of any result: nothing runs, and the index arithmetic of extents of 0 is never made.
+  static bool is_empty(const value_type& t) { return t.shape.count() == 0; }
   static bool is_empty(const node& root) {
     return root.type.shape.count() == 0 &&
            std::ranges::all_of(root.more, [](const value_type& t) { return t.shape.count() == 0; });
@@ -471,7 +488,7 @@ class builder {
       if (!results[i])
         results[i] = unused_.emplace_back(make_result(node_ref(g.root), static_cast<int>(i), g.root->where)).get();
     const timed t(times_, "lowering");
-    computation c = lower(fusion_, g, of_input_, results, axes);
+    computation c = lower(fusion_, g, of_input_, results, axes, range_);
     if (const auto x = plan_.in_place.find(g.root); x != plan_.in_place.end()) compute_in_place(c, *x->second);
     return c;
   }
@@ -557,6 +574,8 @@ class builder {
         runtime::step s;
         s.buffers = buffers_of(c, launch, results_at, temporaries);
         s.values = c.symbol_values;
+        if (c.grows()) s.growths = c.growths;
+        s.trips = launch.trips;
         s.extent = launch.extent;
         s.nanoseconds = launch.nanoseconds;
         s.scratch = launch.scratch;
@@ -672,6 +691,7 @@ class builder {
   }
 
   const graph& graph_;
+  const detail::growth_range range_;
   const compile_settings& settings_;
   stage_times& times_;
   fusion fusion_;
@@ -751,20 +771,107 @@ graph prepare_for(const graph& prepared, std::span<const value_type> arguments, 
 }
 }  // namespace
 
-std::unique_ptr<const compiled_graph> compile(const graph& prepared, std::span<const value_type> arguments,
-                                              const std::vector<const extent_t*>& strides, std::span<const int> updates,
-                                              const compile_settings& s) {
-  stage_times times;
-  graph g = contiguous_for_bodies(prepare_for(prepared, arguments, s, times), strides);
+namespace {
+// A number that looks like an extent that grows, where none does.
+void refuse_growth(const graph& g) {
+  for (const node* n : post_order(g.outputs))
+    for (int i = 0; i < n->results(); ++i)
+      if (const value_type& t = i == 0 ? n->type : n->more[static_cast<std::size_t>(i) - 1]; detail::grows(t.shape))
+        throw shape_error(fmt::format("{}: {} is too large for memory; at {}:{}", n->op->name, to_string(t),
+                                      n->where.file(), n->where.line()));
+}
+
+std::unique_ptr<const compiled_graph> build(graph g, const std::vector<const extent_t*>& strides,
+                                            std::span<const int> updates, detail::growth_range range,
+                                            const compile_settings& s, stage_times& times) {
+  g = contiguous_for_bodies(g, strides);
   const std::size_t visible = g.outputs.size() - updates.size();
   g = separate_outputs(g, [&](std::size_t i) {
     return i >= visible && g.outputs[i] == g.inputs[static_cast<std::size_t>(updates[i - visible])];
   });
-  auto made = builder(g, strides, s, times).build(updates);
+  auto made = builder(g, strides, range, s, times).build(updates);
   print_times(times, s,
               fmt::format("time of the stages; {} kernels, {} compiled", made->report.kernels.size(),
                           made->report.compilations));
   return made;
+}
+}  // namespace
+
+std::unique_ptr<const compiled_graph> compile(const graph& prepared, std::span<const value_type> arguments,
+                                              const std::vector<const extent_t*>& strides, std::span<const int> updates,
+                                              const compile_settings& s) {
+  stage_times times;
+  graph g = prepare_for(prepared, arguments, s, times);
+  refuse_growth(g);
+  return build(std::move(g), strides, updates, {}, s, times);
+}
+
+namespace {
+std::vector<value_type> mapped(std::span<const value_type> types, const std::function<extent_t(extent_t)>& f) {
+  std::vector<value_type> r(types.begin(), types.end());
+  for (value_type& t : r)
+    for (int d = 0; d < t.shape.rank; ++d) t.shape[d] = f(t.shape[d]);
+  return r;
+}
+// Refuses a graph in which something was decided by the value of the extent that grows: `other` is made for one value,
+// which `f` puts in its place.
+void check_at(const graph& g, const graph& other, const std::function<extent_t(extent_t)>& f) {
+  const auto put = [](void* context, extent_t e) { return (*static_cast<decltype(&f)>(context))(e); };
+  const auto same_attributes = [&](const node& a, const node& b) {
+    if (has_bodies(a)) {
+      const auto of_a = bodies_of(a), of_b = bodies_of(b);
+      for (std::size_t i = 0; i < of_a.size() && i < of_b.size(); ++i) check_at(of_a[i], of_b[i], f);
+      return of_a.size() == of_b.size();
+    }
+    void* const context = const_cast<std::function<extent_t(extent_t)>*>(&f);
+    const attrs_ref bound = a.op->attrs->bind ? a.op->attrs->bind(a.attrs.get(), put, context) : nullptr;
+    return a.op->attrs->equal(bound ? bound.get() : a.attrs.get(), b.attrs.get());
+  };
+  std::unordered_map<const node*, const node*> seen;
+  std::vector<std::pair<const node*, const node*>> open;
+  for (std::size_t i = 0; i < g.outputs.size(); ++i) open.emplace_back(g.outputs[i].get(), other.outputs[i].get());
+  while (!open.empty()) {
+    const auto [a, b] = open.back();
+    open.pop_back();
+    const auto [known, fresh] = seen.try_emplace(a, b);
+    if (!fresh && known->second == b) continue;
+    const bool same = a->op == b->op && a->operands.size() == b->operands.size() &&
+                      mapped(std::span(&a->type, 1), f)[0] == b->type && mapped(a->more, f) == b->more &&
+                      same_attributes(*a, *b);
+    if (!fresh || !same)
+      throw not_for_all_values(fmt::format("{} {} is not {} {} for another value; at {}:{}", a->op->name,
+                                           to_string(a->type), b->op->name, to_string(b->type), a->where.file(),
+                                           a->where.line()));
+    for (std::size_t i = 0; i < a->operands.size(); ++i) open.emplace_back(a->operands[i].get(), b->operands[i].get());
+  }
+}
+}  // namespace
+
+std::unique_ptr<const compiled_graph> compile(const graph& prepared, std::span<const value_type> arguments,
+                                              const std::vector<const extent_t*>& strides, std::span<const int> updates,
+                                              detail::growth_range range, const compile_settings& s) {
+  stage_times times;
+  if (range.length() == 0) {  // one value: numbers do
+    graph g = prepare_for(prepared, mapped(arguments, detail::at_most), s, times);
+    refuse_growth(g);
+    return build(std::move(g), strides, updates, range, s, times);
+  }
+  {
+    const timed t(times, "specialize");
+    const graph g = specialize(prepared, arguments);
+    const extent_t all = range.length();
+    for (const extent_t below : {extent_t{0}, extent_t{1}, all / 2, all - 1, all}) {
+      if (below < 0 || below > all) continue;
+      const auto f = [&](extent_t e) { return detail::at_call(e, below); };
+      check_at(g, specialize(prepared, mapped(arguments, f)), f);
+    }
+  }
+  graph g = prepare_for(prepared, arguments, s, times);
+  // The same with one more at most: what depends on the bound itself shows.
+  const auto more = [](extent_t e) { return e + detail::growth(e); };
+  stage_times again;
+  check_at(g, prepare_for(prepared, mapped(arguments, more), s, again), more);
+  return build(std::move(g), strides, updates, range, s, times);
 }
 
 std::vector<computation> lower_all(const graph& prepared, std::span<const value_type> arguments,
@@ -773,7 +880,8 @@ std::vector<computation> lower_all(const graph& prepared, std::span<const value_
     throw schedule_error("schedule: the native target runs operators as the C++ compiler compiled them: no loops");
   stage_times times;
   const graph g = separate_outputs(prepare_for(prepared, arguments, s, times), [](std::size_t) { return false; });
-  return builder(g, std::vector<const extent_t*>(g.inputs.size()), s, times).lower_all();
+  refuse_growth(g);
+  return builder(g, std::vector<const extent_t*>(g.inputs.size()), {}, s, times).lower_all();
 }
 
 }  // namespace tenon

@@ -50,7 +50,8 @@ struct compile_report {
 
 /// An executable with the types of its arguments and results.
 struct compiled_graph {
-  std::vector<ir::value_type> arguments, results;
+  std::vector<ir::value_type> arguments, results;  ///< extents that grow as in core/growing.hpp
+  detail::growth_range range;
   runtime::executable run;
   compile_report report;
 };
@@ -63,6 +64,11 @@ ir::graph prepare(const ir::graph&, const compile_settings&);
 std::unique_ptr<const compiled_graph> compile(const ir::graph& prepared, std::span<const ir::value_type> arguments,
                                               const std::vector<const extent_t*>& strides, std::span<const int> updates,
                                               const compile_settings&);
+/// The same for all values of an extent that grows: `arguments` have it as core/growing.hpp says, and so the results'
+/// types. An error when the graph cannot be compiled so, though it may be for each value alone.
+std::unique_ptr<const compiled_graph> compile(const ir::graph& prepared, std::span<const ir::value_type> arguments,
+                                              const std::vector<const extent_t*>& strides, std::span<const int> updates,
+                                              detail::growth_range, const compile_settings&);
 
 /// What the kernels compute, in order, before loops exist: where schedules begin. schedule_error for the native target.
 std::vector<ir::computation> lower_all(const ir::graph& prepared, std::span<const ir::value_type> arguments,

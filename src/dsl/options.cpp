@@ -67,4 +67,12 @@ pass_options::pass_options(std::initializer_list<std::pair<const char*, value>> 
   }
 }
 
+extent_bounds::extent_bounds() noexcept = default;
+extent_bounds::extent_bounds(std::initializer_list<std::pair<const char*, std::int64_t>> l) {
+  for (const auto& [name, most] : l) {
+    names.push_back(name);
+    values.push_back(std::to_string(most));
+  }
+}
+
 }  // namespace tenon

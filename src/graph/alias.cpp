@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "core/growing.hpp"
 #include "graph/op_def.hpp"
 #include "graph/trace.hpp"
 #include "ops/leaf.hpp"
@@ -13,7 +14,7 @@
 namespace tenon::ir {
 namespace {
 
-std::int64_t bytes_of(const node& n) { return n.type.shape.count() * size_of(n.type.element); }
+std::int64_t bytes_of(const node& n) { return detail::count_at_most(n.type.shape) * size_of(n.type.element); }
 
 // The first axis in memory that has more than one element; the rank when there is none.
 int outermost(const dims& shape, const axis_order& order) {
@@ -75,7 +76,7 @@ class sharing {
     if (results_.contains(&n) || n.operands.size() != 1 || bytes_of(n) == 0 || !traced::can(n)) return;
     const node& x = n.operand(0);
     const node* const stored = f_.storage(&x);
-    if (x.type.shape.rank != n.type.shape.rank || x.op == &constant_definition() ||
+    if (detail::grows(x.type.shape) || x.type.shape.rank != n.type.shape.rank || x.op == &constant_definition() ||
         stored->op == &constant_definition() || (stored->op == &input_definition() && !contiguous_(*stored)))
       return;
     const axis_order* const order = order_of(x);
@@ -110,6 +111,7 @@ class sharing {
   // What a kernel of concats joins, in order; nothing when it does not lie one after the other in the result: where all
   // axes but the outermost of more than one element are whole, it does.
   std::vector<const node*> joined(const group& k) const {
+    if (detail::grows(k.root->type.shape)) return {};  // where its parts begin is not known
     const std::unordered_set<const node*> inside(k.inlined.begin(), k.inlined.end());
     std::vector<const node*> parts, open{k.root};
     while (!open.empty()) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <unordered_set>
 
+#include "core/growing.hpp"
 #include "graph/attention.hpp"
 #include "graph/kernel_space.hpp"
 #include "graph/node_map.hpp"
@@ -121,7 +122,7 @@ class fuser {
     const node* const root = root_of(&n);
     const auto own = pending_.extract({&n, root});
     const op_kind k = n.op->kind;
-    if (own.empty() || !enabled_ || n.type.shape.count() == 0 || attention_.contains(&n)) return;
+    if (own.empty() || !enabled_ || detail::count_at_most(n.type.shape) == 0 || attention_.contains(&n)) return;
     if (k != op_kind::map && k != op_kind::movement && k != op_kind::reduction) return;
     for (const instance& of : own.mapped())
       for (kernel_space::read& r : s.space.reads(n, of)) {
@@ -174,7 +175,7 @@ class fuser {
   }
   // A view needs no kernel when its operand lies in a buffer that it may share.
   bool may_share(const node& operand, const node& n) const {
-    if (operand.type.shape.count() == 0) return false;
+    if (detail::count_at_most(operand.type.shape) == 0) return false;
     const bool foreign = operand.op->kind == op_kind::leaf || operand.op->kind == op_kind::projection;
     if (is_result(n)) return !foreign && !is_result(operand);
     return operand.op != &input_definition() || contiguous_(operand);
@@ -270,7 +271,8 @@ class fuser {
   std::optional<group::output> place_beside(const node& n, const node* root) {
     const auto read = pending_.find({&n, root});
     const dims& shape = n.type.shape;
-    if (read == pending_.end() || shape.count() == 0 || root->type.shape.count() == 0) return {};
+    if (read == pending_.end() || detail::count_at_most(shape) == 0 || detail::count_at_most(root->type.shape) == 0)
+      return {};
     const state& s = group_.at(root);
     const axis_order order = order_of(n);
     const auto in_order = [&](auto place) {
@@ -296,7 +298,7 @@ class fuser {
     using why = fusion_note::reason;
     state& s = group_.at(root);
     const auto read = pending_.find({&n, root});
-    const auto count = static_cast<double>(n.type.shape.count());
+    const auto count = static_cast<double>(detail::count_at_most(n.type.shape));
     if (read == pending_.end() || count == 0) return n.op->kind == op_kind::leaf;
     double evaluations = 0;
     bool masked = false;
@@ -405,7 +407,7 @@ class fuser {
 
 }  // namespace
 
-bool is_splat(const node& n) { return n.op == &constant_definition() && n.type.shape.count() == 1; }
+bool is_splat(const node& n) { return n.op == &constant_definition() && detail::count_at_most(n.type.shape) == 1; }
 
 fusion fuse(const graph& g, const fusion_options& options) {
   fusion f = fuser(g, options).run();

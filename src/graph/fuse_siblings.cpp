@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "core/growing.hpp"
 #include "graph/fuse.hpp"
 #include "graph/op_def.hpp"
 
@@ -22,14 +23,14 @@ bool may_share(const group& g) {
     const op_kind k = n->op->kind;
     return (k != op_kind::map && k != op_kind::reduction && k != op_kind::leaf) || !n->more.empty();
   };
-  return !alone(g.root) && std::ranges::none_of(g.inlined, alone) && g.root->type.shape.count() > 0;
+  return !alone(g.root) && std::ranges::none_of(g.inlined, alone) && detail::count_at_most(g.root->type.shape) > 0;
 }
 // What both read: more of it than they write, or there is nothing to gain.
 const node* largest_operand(const group& g) {
   const node* most = nullptr;
   for (const node* n : g.operands)
-    if (!most || n->type.shape.count() > most->type.shape.count()) most = n;
-  return most && most->type.shape.count() >= g.root->type.shape.count() ? most : nullptr;
+    if (!most || detail::count_at_most(n->type.shape) > detail::count_at_most(most->type.shape)) most = n;
+  return most && detail::count_at_most(most->type.shape) >= detail::count_at_most(g.root->type.shape) ? most : nullptr;
 }
 
 class merger {
@@ -68,7 +69,7 @@ class merger {
   // b can be made where a is, before all that lies between them, when everything it reads is there by then.
   bool fits(const group& a, const group& b, std::size_t place) const {
     if (a.root->type.shape != b.root->type.shape || order_of(a.root) != order_of(b.root)) return false;
-    if (reduces(a) && a.root->type.shape.count() < least_rows) return false;
+    if (reduces(a) && detail::count_at_most(a.root->type.shape) < least_rows) return false;
     if (reduces(a) != reduces(b) || a.inlined.size() + b.inlined.size() + 2 > max_group) return false;
     if (a.also.size() + b.also.size() + 1 > most_results || a.operands.size() + b.operands.size() > most_operands)
       return false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "core/growing.hpp"
 #include "graph/op_def.hpp"
 #include "loop/lower_context.hpp"
 
@@ -27,7 +28,7 @@ double operations_of(expr_arena& a, const node& n) {
   } else if (n.op->kind == op_kind::reduction && n.type.shape.count() > 0) {
     kernel_space space(a, n.type.shape, {});
     for (const kernel_space::read& r : space.reads(n, space.root()))
-      all = std::max(all, space.evaluations(r.of) / static_cast<double>(n.type.shape.count()));
+      all = std::max(all, space.evaluations(r.of) / static_cast<double>(detail::count_at_most(n.type.shape)));
   }
   return all;
 }
@@ -38,14 +39,14 @@ double times_read(expr_arena& a, const node& n, const node& operand) {
   kernel_space space(a, n.type.shape, {});
   for (const kernel_space::read& r : space.reads(n, space.root()))
     if (r.value == &operand) all += space.evaluations(r.of);
-  return all / static_cast<double>(operand.type.shape.count());
+  return all / static_cast<double>(detail::count_at_most(operand.type.shape));
 }
 
 kernel_space::kernel_space(expr_arena& a, const dims& root, const axis_order& order) : a_(a) {
   for (int place = 0; place < root.rank; ++place) {
     const int d = order.empty() ? place : order[static_cast<std::size_t>(place)];
     axis_at_.push_back(d);
-    extents_.push_back(static_cast<double>(root[d]));
+    extents_.push_back(static_cast<double>(detail::at_most(root[d])));
     axes_.push_back(root[d] == 1 ? a.index(0) : a.variable(i64, place));
   }
 }
@@ -98,7 +99,8 @@ double kernel_space::evaluations(const instance& i) const {
 
 bool kernel_space::is_placed(const instance& i, const dims& shape, std::vector<int>& axes) const {
   axes.clear();
-  if (!i.mask->is_true() || i.inside >= 0 || evaluations(i) != static_cast<double>(shape.count())) return false;
+  if (!i.mask->is_true() || i.inside >= 0 || evaluations(i) != static_cast<double>(detail::count_at_most(shape)))
+    return false;
   for (int d = 0; d < shape.rank; ++d) {
     const expr_ref e = i.at[static_cast<std::size_t>(d)];
     const int place = e->is(expr_kind::variable) ? place_of(e) : -1;
@@ -169,7 +171,8 @@ std::vector<kernel_space::read> kernel_space::reads(const node& n, const instanc
       reduction r{d.reduction, d.level, 1, {}};
       for (int i = 0; i < e->loops(); ++i) {
         r.variables.push_back(e->loop_variable(i));
-        r.trips *= e->loop_extent(i)->is(expr_kind::constant) ? static_cast<double>(e->loop_extent(i)->payload) : 1;
+        const expr_ref trips = e->loop_extent(i);
+        r.trips *= trips->is(expr_kind::constant) ? static_cast<double>(detail::at_most(trips->payload)) : 1;
       }
       within = static_cast<int>(reductions_.size());
       reductions_.push_back(std::move(r));

@@ -4,13 +4,14 @@
 #include <ranges>
 #include <unordered_set>
 
+#include "core/growing.hpp"
 #include "graph/op_def.hpp"
 #include "ops/leaf.hpp"
 
 namespace tenon::ir {
 namespace {
 
-std::int64_t bytes_of(const node& n) { return n.type.shape.count() * size_of(n.type.element); }
+std::int64_t bytes_of(const node& n) { return detail::count_at_most(n.type.shape) * size_of(n.type.element); }
 
 class planner {
  public:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "core/growing.hpp"
 #include "graph/node_map.hpp"
 #include "graph/op_def.hpp"
 #include "ops/control.hpp"
@@ -64,7 +65,7 @@ bool fits_in_memory(const value_type& t) {
   constexpr extent_t address_space = extent_t{1} << 47;
   extent_t bytes = std::max(1, static_cast<int>(size_of(t.element)));
   for (extent_t e : t.shape)
-    if (e > 0) bytes = detail::bounded_product(bytes, e);
+    if (e > 0) bytes = detail::bounded_product(bytes, detail::at_most(e));
   return bytes <= address_space;
 }
 

@@ -24,7 +24,7 @@ graph rewrite(const graph&, const std::function<node_ref(node_table&, const node
 graph bind_params(const graph&, const std::function<node_ref(const node& param)>& find);
 /// Replaces the inputs' types by those of a call, and infers everything again: named extents become numbers.
 graph specialize(const graph&, std::span<const value_type> inputs);
-/// Replaces named extents, in inputs and attributes, by `value_of` them: of a body, whose names are the graph's around.
+/// Replaces extents, in inputs and attributes, by `value_of` them, and infers everything again.
 graph bind_extents(const graph&, extent_t (*value_of)(void*, extent_t), void* context);
 /// The outputs of `g` for these values of its inputs.
 std::vector<node_ref> inlined(const graph& g, std::span<const node_ref> inputs);

@@ -24,16 +24,18 @@ constexpr extent_t largest_literal = 8;
 
 class lowering {
  public:
-  lowering(const fusion& f, const group& g, const std::function<const extent_t*(const node&)>& strides, map_axes axes)
+  lowering(const fusion& f, const group& g, const std::function<const extent_t*(const node&)>& strides, map_axes axes,
+           detail::growth_range range)
       : fusion_(f), group_(g), strides_(strides), inlined_(g.inlined.begin(), g.inlined.end()) {
     inlined_.insert(g.root);
+    result_.range = range;
     result_.kernel.name = readable_name();
     if (axes == map_axes::merged) collapse_axes();
   }
 
   computation run(std::span<const node* const> results) {
     const node& root = *group_.root;
-    if (root.op->kind == op_kind::program) return program(results);
+    if (root.op->kind == op_kind::program) return finished(program(results));
     expr_arena& a = arena();
     const dims s = shape_of(root);
     std::vector<expr_ref> at(static_cast<std::size_t>(s.rank));
@@ -49,11 +51,34 @@ class lowering {
     result_.output = add_parameter(root, root, "y");
     result_.kernel.buffers[result_.output].written = true;
     for (std::size_t i = 0; i < group_.also.size(); ++i) store_beside(group_.also[i], at, i);
-    return std::move(result_);
+    return finished(std::move(result_));
   }
 
  private:
   expr_arena& arena() { return result_.kernel.make(); }
+
+  // Symbols have their values by now. A number that an extent went into is code for one value of it.
+  static computation finished(computation c) {
+    if (!c.range.any()) return c;
+    for (std::int64_t& v : c.symbol_values) {
+      c.growths.push_back(detail::growth(v));
+      v = detail::at_most(v);
+    }
+    for (computation::axis& x : c.axes) x.size = detail::at_most(x.size);
+    for (const buffer& b : c.kernel.buffers)
+      for (expr_ref e : b.extents)
+        if (c.at_least(e) < 1) throw not_for_all_values(fmt::format("an extent is {} at least", c.at_least(e)));
+    const auto check = [](expr_ref root) {
+      for (expr_ref e : post_order(std::span(&root, 1)))
+        if (e->is(expr_kind::constant) && e->type == i64 && (detail::grows(e->payload) || detail::grows(~e->payload)))
+          throw not_for_all_values(fmt::format("{} is a number in the code", e->payload));
+    };
+    if (c.value)
+      for (expr_ref v : c.values()) check(v);
+    else
+      visit(c.kernel.body, [&](const stmt& s) { visit_operands(s, check); });
+    return c;
+  }
 
   // The indices of a value that is stored beside the root.
   std::vector<expr_ref> beside(const group::output& o, std::span<const expr_ref> root) {
@@ -128,10 +153,16 @@ class lowering {
         const dims s = aligned(v->type.shape), r = aligned(root.type.shape);
         // All of the axes that become one, not only these two: where the result has extent 1, a value is whole and not.
         bool ones = true, whole = true;
+        extent_t merged = 1;
+        bool grows = false;
         for (int e = first; e <= d + 1; ++e) {
           ones = ones && s[e] == 1;
           whole = whole && s[e] == r[e];
+          grows = grows || detail::grows(s[e]);
+          if (grows && __builtin_mul_overflow(merged, s[e], &merged)) return false;
+          if (!grows) merged = detail::bounded_product(merged, s[e]);
         }
+        if (grows && !detail::grows(merged)) return false;  // no multiple of the extent that grows
         if (ones) return true;
         if (!whole) return false;
         const extent_t* strides = v->op->kind == op_kind::leaf ? strides_(*v) : nullptr;
@@ -331,12 +362,28 @@ std::vector<expr_ref> computation::values() const {
   return all;
 }
 
-std::int64_t computation::at_call(expr_ref e) const {
+std::int64_t computation::symbol_value(std::size_t id, extent_t below) const {
+  return symbol_values[id] - (id < growths.size() ? growths[id] * below : 0);
+}
+
+bool computation::grows(expr_ref e) const {
+  return contains(e, [&](expr_ref x) {
+    const auto id = static_cast<std::size_t>(x->payload);
+    return x->is(expr_kind::symbol) && id < growths.size() && growths[id] != 0;
+  });
+}
+
+bool computation::grows() const {
+  return std::ranges::any_of(growths, [](std::int64_t g) { return g != 0; });
+}
+
+std::int64_t computation::at_call(expr_ref e) const { return at_call(e, 0); }
+std::int64_t computation::at_call(expr_ref e, extent_t below) const {
   std::unordered_map<expr_ref, std::int64_t> value;
   const expr_ref roots[] = {e};
   for (expr_ref x : post_order(roots)) {
     if (x->is(expr_kind::symbol)) {
-      value[x] = symbol_values[static_cast<std::size_t>(x->payload)];
+      value[x] = symbol_value(static_cast<std::size_t>(x->payload), below);
     } else if (x->is(expr_kind::constant)) {
       value[x] = x->payload;
     } else if (x->is(expr_kind::variable)) {
@@ -351,8 +398,8 @@ std::int64_t computation::at_call(expr_ref e) const {
 }
 
 computation lower(const fusion& f, const group& g, const std::function<const extent_t*(const node&)>& strides,
-                  std::span<const node* const> results, map_axes axes) {
-  return lowering(f, g, strides, axes).run(results);
+                  std::span<const node* const> results, map_axes axes, detail::growth_range range) {
+  return lowering(f, g, strides, axes, range).run(results);
 }
 
 }  // namespace tenon::ir

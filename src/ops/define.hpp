@@ -81,8 +81,7 @@ const attrs_def& attrs_definition() {
         A bound = *static_cast<const A*>(a);
         A::fields(bound, [&](std::string_view, auto& field) {
           if constexpr (std::is_same_v<std::remove_reference_t<decltype(field)>, dims>)
-            for (int i = 0; i < field.rank; ++i)
-              if (detail::is_named(field[i])) field[i] = value_of(context, field[i]);
+            for (int i = 0; i < field.rank; ++i) field[i] = value_of(context, field[i]);
         });
         return std::make_shared<A>(std::move(bound));
       }};

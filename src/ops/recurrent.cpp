@@ -1,8 +1,13 @@
 #include "tenon/ops/recurrent.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
+#include <numeric>
 #include <vector>
 
+#include "ops/control.hpp"
 #include "ops/define.hpp"
 #include "ops/expansion.hpp"
 #include "ops/leaf.hpp"
@@ -106,6 +111,67 @@ struct layer {
   }
 };
 
+/// Behind its end a sequence keeps its state and gives 0. `inside` is null where all have the same length.
+void bounded(const any_tensor& inside, const std::array<any_tensor, 2>& before, int states,
+             std::array<any_tensor, 2>& state, any_tensor& y) {
+  if (!inside.node()) return;
+  for (std::size_t s = 0; s < static_cast<std::size_t>(states); ++s) state[s] = select(inside, state[s], before[s]);
+  const dtype type = detail::type_of(y.node());
+  y = select(inside, y, any_tensor(ir::make_scalar(type, 0, std::source_location::current())));
+}
+
+/// Shorter sequences are written out: nothing in them depends on the number of a step. Longer ones are one cell that is
+/// scanned over them, whatever their length.
+constexpr int longest_written_out = 16;
+
+bool is_made_of_constants(const any_tensor& v) {
+  const detail::node_ref n = v.node();
+  return std::ranges::none_of(ir::post_order(std::span(&n, 1)),
+                              [](const ir::node* x) { return x->op == &ir::input_definition(); });
+}
+
+/// All steps of one direction as a scan. `sums` are the input's part of all gates [length, batch, gates * hidden];
+/// `state` becomes the last one. Gives what each step made, [length, batch, hidden].
+any_tensor scanned(const layer& l, const any_tensor& sums, const any_tensor& lengths, int states, bool backwards,
+                   std::array<any_tensor, 2>& state) {
+  const loc where = std::source_location::current();
+  ir::control_attrs scan{.bodies = {ir::graph()}, .states = states, .scanned = 1, .reverse = backwards};
+  ir::graph& body = scan.bodies[0];
+  std::vector<detail::node_ref> operands;
+  const auto input = [&](const any_tensor& v, int skipped) {
+    const ir::value_type& t = v.node()->type;
+    dims shape;
+    for (int d = skipped; d < t.shape.rank; ++d) shape.push_back(t.shape[d]);
+    operands.push_back(v.node());
+    body.inputs.push_back(ir::make_input(fmt::format("value_{}", operands.size()), t.element, shape, where));
+    return any_tensor(body.inputs.back());
+  };
+  // Constants stay constants, which are packed; the rest is what the body reads.
+  const auto read = [&](const any_tensor& v) { return !v.node() || is_made_of_constants(v) ? v : input(v, 0); };
+  std::array<any_tensor, 2> now;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(states); ++i) now[i] = input(state[i], 0);
+  const std::array<any_tensor, 2> before = now;
+  const any_tensor x = input(sums, 1);
+  any_tensor t;
+  if (lengths.node()) {
+    std::vector<std::int64_t> numbers(static_cast<std::size_t>(sums.node()->type.shape[0]));
+    std::iota(numbers.begin(), numbers.end(), 0);
+    t = input(any_tensor(ir::make_constant(i64, {std::ssize(numbers)}, numbers.data(), where)), 1);
+    scan.scanned = 2;
+  }
+  const layer inner{l.at, l.cell, l.direction, l.hidden, read(l.r), read(l.state_bias), read(l.peepholes)};
+  const any_tensor ends = read(lengths);
+  inner.step(x, now);
+  any_tensor y = now[0];
+  bounded(ends.node() ? any_tensor(less(t, ends)) : any_tensor(), before, states, now, y);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(states); ++i) body.outputs.push_back(now[i].node());
+  body.outputs.push_back(y.node());
+  const detail::node_ref made = ir::make_node(
+      ir::scan_definition(), std::make_shared<const ir::control_attrs>(std::move(scan)), std::move(operands), where);
+  for (int i = 0; i < states; ++i) state[static_cast<std::size_t>(i)] = any_tensor(ir::make_result(made, i, where));
+  return any_tensor(ir::make_result(made, states, where));
+}
+
 bool differ(extent_t a, extent_t b) { return a >= 0 && b >= 0 && a != b; }
 
 /// The results' nodes; empty until the extents are known. Operands that are not there are null: x, w, r, b, the first
@@ -153,23 +219,21 @@ void expand_recurrent(recurrent_cell cell, const recurrent_attrs& at, const deta
       state[static_cast<std::size_t>(i)] =
           first.node() ? of_direction(turned(first), k) : any_tensor(broadcast_to(zero, extents(dims{d[1], hidden})));
     }
-    std::vector<any_tensor> made(static_cast<std::size_t>(length));
-    for (int t = 0; t < length; ++t) {
+    if (length > longest_written_out)
+      outputs.push_back(unsqueeze(scanned(l, sums, lengths, states, backwards, state), {1}));
+    std::vector<any_tensor> made(static_cast<std::size_t>(length > longest_written_out ? 0 : length));
+    for (int t = 0; t < static_cast<int>(made.size()); ++t) {
       const int i = backwards ? length - 1 - t : t;
       const std::array<any_tensor, 2> before = state;
       l.step(squeeze(part(sums, 0, i, i + 1), {0}), state);
       any_tensor y = state[0];
-      if (lengths.node()) {  // behind its end a sequence keeps its state and gives 0
-        const any_tensor inside = less(i, lengths);
-        for (std::size_t s = 0; s < static_cast<std::size_t>(states); ++s)
-          state[s] = select(inside, state[s], before[s]);
-        y = select(inside, y, zero);
-      }
+      bounded(lengths.node() ? any_tensor(less(i, lengths)) : any_tensor(), before, states, state, y);
       made[static_cast<std::size_t>(i)] = unsqueeze(y, {0, 1});
     }
-    outputs.push_back(length == 0   ? any_tensor(broadcast_to(zero, extents(dims{0, 1, d[1], hidden})))
-                      : length == 1 ? made[0]
-                                    : any_tensor(concat(made, {.axis = 0})));
+    if (length == 0)
+      outputs.emplace_back(broadcast_to(zero, extents(dims{0, 1, d[1], hidden})));
+    else if (!made.empty())
+      outputs.push_back(length == 1 ? made[0] : any_tensor(concat(made, {.axis = 0})));
     for (int i = 0; i < states; ++i) last[i].push_back(unsqueeze(state[static_cast<std::size_t>(i)], {0}));
   }
   const auto joined = [](const std::vector<any_tensor>& v, int axis) -> any_tensor {

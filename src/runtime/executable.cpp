@@ -31,14 +31,30 @@ void free_arena(std::byte* a) noexcept {
   detail::deallocate(h.owner, a, h.bytes);
 }
 
-bool is_parallel(const step& s) { return s.kernel && s.extent > 1 && s.nanoseconds >= least_parallel_nanoseconds; }
+// A step in one call.
+struct launched {
+  const step& s;
+  const std::int64_t* values;
+  std::int64_t extent, nanoseconds;
+};
+launched at_most(const step& s) { return {s, s.values.data(), s.extent, s.nanoseconds}; }
+launched launch(const step& s, std::int64_t most, std::int64_t below, std::int64_t* values) {
+  if (s.growths.empty()) return at_most(s);
+  std::copy(s.values.begin(), s.values.end(), values);
+  for (std::size_t i = 0; i < s.growths.size(); ++i) values[i] -= s.growths[i] * below;
+  return {s, values, s.trips.empty() ? s.extent : s.trips(values), s.nanoseconds * (most - below) / most};
+}
+
+bool is_parallel(const launched& l) {
+  return l.s.kernel && l.extent > 1 && l.nanoseconds >= least_parallel_nanoseconds;
+}
 
 // How many chunks: a function of the step and the number of workers, the same number for each where there is enough to
 // do. That chunks depend on the threads does not touch the results: a kernel's trips are independent.
-int chunks_for(const step& s, int workers, int most_each) {
-  const std::int64_t worth = std::max<std::int64_t>(2, s.nanoseconds / least_chunk_nanoseconds);
+int chunks_for(const launched& l, int workers, int most_each) {
+  const std::int64_t worth = std::max<std::int64_t>(2, l.nanoseconds / least_chunk_nanoseconds);
   const std::int64_t each = std::clamp<std::int64_t>(worth / workers, 1, most_each);
-  return static_cast<int>(std::min({workers * each, s.extent, worth}));
+  return static_cast<int>(std::min({workers * each, l.extent, worth}));
 }
 
 [[noreturn, gnu::cold]] void kernel_failed(const code& kernel, std::int32_t status) {
@@ -48,7 +64,7 @@ int chunks_for(const step& s, int workers, int most_each) {
 
 // One parallel step while it runs. Errors are kept until all chunks are done; the first one is reported.
 struct parallel_step {
-  const step& s;
+  launched now;
   void* const* buffers;
   std::byte* scratch;
   std::int64_t scratch_bytes;  // per worker
@@ -58,9 +74,10 @@ struct parallel_step {
   std::exception_ptr thrown = nullptr;
 
   void chunk(int c, int worker) noexcept {
-    const std::int64_t each = s.extent / chunks, more = s.extent % chunks;
+    const step& s = now.s;
+    const std::int64_t each = now.extent / chunks, more = now.extent % chunks;
     const std::int64_t begin = each * c + std::min<std::int64_t>(c, more), end = begin + each + (c < more ? 1 : 0);
-    const kernel_call call{buffers,     s.values.data(),  begin, end, scratch + scratch_bytes * worker,
+    const kernel_call call{buffers,     now.values,       begin, end, scratch + scratch_bytes * worker,
                            &host_table, s.kernel->context};
     std::int32_t result = 0;
     try {
@@ -74,7 +91,7 @@ struct parallel_step {
   void report() {
     if (failed.load(std::memory_order_relaxed) == 0) return;
     if (thrown) std::rethrow_exception(thrown);
-    kernel_failed(*s.kernel, status);
+    kernel_failed(*now.s.kernel, status);
   }
 };
 
@@ -108,7 +125,7 @@ struct executor_step {
 
   [[noreturn]] void fail(const std::string& how) const {
     throw resource_error(
-        cat("executor: run(", work.chunks, ", ...) for kernel ", quoted{work.s.kernel->name}, " ", how));
+        cat("executor: run(", work.chunks, ", ...) for kernel ", quoted{work.now.s.kernel->name}, " ", how));
   }
 
   void run(executor& e) {
@@ -147,14 +164,22 @@ int concurrency_of(const executor& e) {
 
 }  // namespace
 
-// Layout: header, workspace, pointers of buffers, scratch of each worker.
+struct executable::call {
+  void* const* arguments;
+  void* const* results;
+  std::int64_t below;
+  std::byte* workspace = nullptr;
+};
+
+// Layout: header, workspace, pointers of buffers, values that grow, scratch of each worker.
 struct executable::arena {
   const executable& owner;
   std::byte* block = nullptr;
 
   arena(const executable& e, memory* m, int workers) : owner(e) {
     if (!e.needs_arena_) return;
-    const auto bytes = sizeof(arena_header) + static_cast<std::size_t>(e.call_bytes(workers) + e.table_bytes_);
+    const auto bytes =
+        sizeof(arena_header) + static_cast<std::size_t>(e.call_bytes(workers) + e.table_bytes_ + e.value_bytes_);
     block = e.spare_.exchange(nullptr, std::memory_order_acquire);
     if (block) {
       const auto& h = *reinterpret_cast<const arena_header*>(block);
@@ -176,7 +201,10 @@ struct executable::arena {
 
   std::byte* workspace() const { return block ? block + sizeof(arena_header) : nullptr; }
   std::byte* table() const { return workspace() + round_up(owner.workspace_bytes); }
-  std::byte* scratch() const { return block ? table() + owner.table_bytes_ : nullptr; }
+  std::int64_t* values() const {
+    return block ? reinterpret_cast<std::int64_t*>(table() + owner.table_bytes_) : nullptr;
+  }
+  std::byte* scratch() const { return block ? table() + owner.table_bytes_ + owner.value_bytes_ : nullptr; }
 };
 
 executable::~executable() { free_arena(spare_.load(std::memory_order_acquire)); }
@@ -198,7 +226,7 @@ void executable::finish() {
         cat("executable: ", workspace_bytes, " bytes of workspace, ", arguments, " arguments, ", results, " results"));
   bool parallel = false;
   std::int64_t scratch = 0;
-  std::size_t table = 0;
+  std::size_t table = 0, values = 0;
   for (std::size_t at = 0; at < steps.size(); ++at) {
     const step& s = steps[at];
     if (!s.kernel && s.target < 0) refuse(at, "it has no kernel");
@@ -207,6 +235,9 @@ void executable::finish() {
       refuse(at, cat("it jumps to step ", s.target, " on ", s.buffers.size(), " conditions"));
     if (s.scratch < 0 || s.scratch > most_bytes / most_threads) refuse(at, cat("scratch of ", s.scratch, " bytes"));
     if (s.extent < 0) refuse(at, cat("extent ", s.extent));
+    if (s.growths.size() > s.values.size() || (!s.growths.empty() && most <= 0))
+      refuse(at, cat(s.growths.size(), " of ", s.values.size(), " values grow up to ", most));
+    if (!s.growths.empty()) values = std::max(values, s.values.size());
     for (std::size_t b = 0; b < s.buffers.size(); ++b) {
       const slot& where = s.buffers[b];
       std::int64_t count = 0, most_offset = most_bytes;
@@ -230,27 +261,27 @@ void executable::finish() {
         refuse(at, cat("buffer ", b, " is ", kind, " ", where.index, " of ", count, " at byte ", where.offset, " of ",
                        most_offset));
     }
-    parallel = parallel || is_parallel(s);
+    parallel = parallel || is_parallel(at_most(s));
     scratch = std::max(scratch, round_up(s.scratch));
     if (s.buffers.size() > small_buffers) table = std::max(table, s.buffers.size());
   }
   parallel_ = parallel;
   scratch_ = scratch;
   table_bytes_ = round_up(static_cast<std::int64_t>(table * sizeof(void*)));
-  needs_arena_ = workspace_bytes + scratch_ + table_bytes_ > 0;
+  value_bytes_ = round_up(static_cast<std::int64_t>(values * sizeof(std::int64_t)));
+  needs_arena_ = workspace_bytes + scratch_ + table_bytes_ + value_bytes_ > 0;
   finished_ = true;
 }
 
-inline void executable::fill(const step& s, void** out, void* const* argument_data, void* const* result_data,
-                             std::byte* workspace) const {
+inline void executable::fill(const step& s, void** out, const call& c) const {
   for (const slot& b : s.buffers) {
-    const void* base = workspace;
+    const void* base = c.workspace;
     switch (b.where) {
       case slot::kind::argument:
-        base = argument_data[b.index];
+        base = c.arguments[b.index];
         break;
       case slot::kind::result:
-        base = result_data[b.index];
+        base = c.results[b.index];
         break;
       case slot::kind::constant:
         base = constants[b.index].data;
@@ -263,59 +294,58 @@ inline void executable::fill(const step& s, void** out, void* const* argument_da
 }
 
 // Apart from next_kernel, so that this is a comparison in the calls that have no jumps.
-const step* executable::next_after_jumps(std::size_t& at, void* const* argument_data, void* const* result_data,
-                                         std::byte* workspace) const {
+const step* executable::next_after_jumps(std::size_t& at, const call& c) const {
   while (at < steps.size()) {
     const step& s = steps[at++];
     if (s.kernel && s.extent != 0) return &s;
     if (s.kernel) continue;
     void* condition = nullptr;
-    fill(s, &condition, argument_data, result_data, workspace);
+    fill(s, &condition, c);
     if (s.buffers.empty() || *static_cast<const unsigned char*>(condition) == 0)
       at = static_cast<std::size_t>(s.target);
   }
   return nullptr;
 }
 
-inline const step* executable::next_kernel(std::size_t& at, void* const* argument_data, void* const* result_data,
-                                           std::byte* workspace) const {
+inline const step* executable::next_kernel(std::size_t& at, const call& c) const {
   if (at == steps.size()) return nullptr;
   const step& s = steps[at];
   if (!s.kernel || s.extent == 0) [[unlikely]]
-    return next_after_jumps(at, argument_data, result_data, workspace);
+    return next_after_jumps(at, c);
   ++at;
   return &s;
 }
 
 template <class F>
-inline void executable::for_each_step(void* const* argument_data, void* const* result_data, memory* user_memory,
-                                      F run_step) const {
+inline void executable::for_each_step(const call& given, memory* user_memory, F run_step) const {
   const arena a(*this, user_memory, 1);
+  call c = given;
+  c.workspace = a.workspace();
   void* small[small_buffers];
   std::size_t at = 0;
-  while (const step* next = next_kernel(at, argument_data, result_data, a.workspace())) {
+  while (const step* next = next_kernel(at, c)) {
     const step& s = *next;
     void** buffers = s.buffers.size() <= small_buffers ? small : reinterpret_cast<void**>(a.table());
-    fill(s, buffers, argument_data, result_data, a.workspace());
+    fill(s, buffers, c);
     const code& kernel = *s.kernel;
-    const kernel_call call{buffers, s.values.data(), 0, s.extent, a.scratch(), &host_table, kernel.context};
-    if (const std::int32_t status = run_step(s, call)) kernel_failed(kernel, status);
+    const launched now = launch(s, most, c.below, a.values());
+    const kernel_call k{buffers, now.values, 0, now.extent, a.scratch(), &host_table, kernel.context};
+    if (const std::int32_t status = run_step(s, k)) kernel_failed(kernel, status);
   }
 }
 
-void executable::run_serial(void* const* argument_data, void* const* result_data, memory* user_memory) const {
-  for_each_step(argument_data, result_data, user_memory,
-                [](const step& s, const kernel_call& call) { return s.kernel->entry(&call); });
+void executable::run_serial(const call& c, memory* user_memory) const {
+  for_each_step(c, user_memory, [](const step& s, const kernel_call& k) { return s.kernel->entry(&k); });
 }
 
 std::vector<double> executable::step_seconds(void* const* argument_data, void* const* result_data, memory* user_memory,
-                                             int calls) const {
+                                             int calls, std::int64_t below) const {
   using clock = std::chrono::steady_clock;
   std::vector<std::vector<double>> all(steps.size());
   for (int i = 0; i < calls; ++i)
-    for_each_step(argument_data, result_data, user_memory, [&](const step& s, const kernel_call& call) {
+    for_each_step({argument_data, result_data, below}, user_memory, [&](const step& s, const kernel_call& k) {
       const auto start = clock::now();
-      const std::int32_t status = s.kernel->entry(&call);
+      const std::int32_t status = s.kernel->entry(&k);
       all[static_cast<std::size_t>(&s - steps.data())].push_back(
           std::chrono::duration<double>(clock::now() - start).count());
       return status;
@@ -328,27 +358,34 @@ std::vector<double> executable::step_seconds(void* const* argument_data, void* c
   return medians;
 }
 
+void executable::reserve(memory* user_memory, int threads) const {
+  arena(*this, user_memory, !parallel_ ? 1 : threads > 0 ? threads : default_threads());
+}
+
 void executable::run(void* const* argument_data, void* const* result_data, executor* user_executor, memory* user_memory,
-                     int threads) const {
+                     int threads, std::int64_t below) const {
   if (!finished_) throw compile_error("executable: run() before finish()");
-  if (!parallel_ || threads == 1) return run_serial(argument_data, result_data, user_memory);
+  call c{argument_data, result_data, below};
+  if (!parallel_ || threads == 1) return run_serial(c, user_memory);
   int workers = threads > 0 ? threads : user_executor ? most_threads : default_threads();
   if (user_executor) workers = in_user_task ? 1 : std::min(workers, concurrency_of(*user_executor));
   workers = std::min(workers, most_threads);
   // With an executor the region is of the caller alone, and the pool stays as it is.
   parallel_region region(user_executor ? 1 : workers);
   if (!user_executor) workers = region.workers();
-  if (workers <= 1) return run_serial(argument_data, result_data, user_memory);
+  if (workers <= 1) return run_serial(c, user_memory);
 
   const arena a(*this, user_memory, workers);
+  c.workspace = a.workspace();
   const int most_each = user_executor ? 1 : most_pieces;
   void* small[small_buffers];
   std::size_t at = 0;
-  while (const step* next = next_kernel(at, argument_data, result_data, a.workspace())) {
+  while (const step* next = next_kernel(at, c)) {
     const step& s = *next;
     void** buffers = s.buffers.size() <= small_buffers ? small : reinterpret_cast<void**>(a.table());
-    fill(s, buffers, argument_data, result_data, a.workspace());
-    parallel_step work{s, buffers, a.scratch(), scratch_, is_parallel(s) ? chunks_for(s, workers, most_each) : 1};
+    fill(s, buffers, c);
+    const launched now = launch(s, most, below, a.values());
+    parallel_step work{now, buffers, a.scratch(), scratch_, is_parallel(now) ? chunks_for(now, workers, most_each) : 1};
     if (work.chunks == 1) {
       work.chunk(0, 0);
     } else if (user_executor) {

@@ -1,4 +1,5 @@
-// A compiled function at fixed extents: a list of kernels over buffers. Immutable, callable from many threads at once.
+// A compiled function at fixed extents, or at all values of one that grows: a list of kernels over buffers. Immutable,
+// callable from many threads at once.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/formula.hpp"
 #include "runtime/kernel_abi.hpp"
 #include "tenon/core/dtype.hpp"
 #include "tenon/core/extent.hpp"
@@ -42,10 +44,12 @@ struct step {
   std::shared_ptr<const code> kernel;
   std::vector<slot> buffers;
   std::vector<std::int64_t> values;
-  std::int64_t extent = 1;       ///< trips of the parallel loop; any sub-range may run anywhere
-  std::int64_t nanoseconds = 0;  ///< predicted for one thread; below least_parallel_nanoseconds it runs serially
-  std::int64_t scratch = 0;      ///< bytes that each worker needs for itself
-  std::int64_t target = -1;      ///< of a jump; the number of steps: the end
+  std::int64_t extent = 1;              ///< trips of the parallel loop; any sub-range may run anywhere
+  std::int64_t nanoseconds = 0;         ///< predicted for one thread; below least_parallel_nanoseconds it runs serially
+  std::int64_t scratch = 0;             ///< bytes that each worker needs for itself
+  std::int64_t target = -1;             ///< of a jump; the number of steps: the end
+  std::vector<std::int64_t> growths{};  ///< by how much the first values are less in a call with one `below`; else none
+  formula trips{};                      ///< what `extent` is in such a call, where it is not the same in all
 };
 
 /// A constant: packed weights and the like, shared between executables.
@@ -60,6 +64,7 @@ class executable {
   std::vector<step> steps;
   std::vector<constant> constants;
   std::int64_t workspace_bytes = 0;
+  std::int64_t most = 0;  ///< of the extent that grows; 0: none does
   int arguments = 0, results = 0;
 
   executable() = default;
@@ -76,35 +81,38 @@ class executable {
   /// allocation happens after a first call has made the workspace (calls at the same time each make one). A call that
   /// finds the pool in use, and one from inside of a kernel, runs in the caller alone. Throws resource_error when the
   /// user's executor or memory resource fails, compile_error naming the kernel when a kernel returns an error, and what
-  /// a native kernel throws; results are then unspecified, everything else is as before.
+  /// a native kernel throws; results are then unspecified, everything else is as before. The extent that grows is
+  /// `below` its largest value.
   void run(void* const* argument_data, void* const* result_data, executor* user_executor, memory* user_memory,
-           int threads) const;
+           int threads, std::int64_t below = 0) const;
+
+  /// Makes the workspace of a first call ahead.
+  void reserve(memory* user_memory, int threads) const;
 
   /// The median time of each step over this many calls, in the caller alone.
-  std::vector<double> step_seconds(void* const* argument_data, void* const* result_data, memory* user_memory,
-                                   int calls) const;
+  std::vector<double> step_seconds(void* const* argument_data, void* const* result_data, memory* user_memory, int calls,
+                                   std::int64_t below = 0) const;
 
   /// Bytes that one call with `threads` threads takes beside its arguments and results: workspace and scratch.
   std::int64_t call_bytes(int threads) const;
 
  private:
   struct arena;
-  void fill(const step& s, void** out, void* const* argument_data, void* const* result_data,
-            std::byte* workspace) const;
+  struct call;  // what its steps need
+  void fill(const step& s, void** out, const call&) const;
   /// From step `at` on the next kernel with something to do, jumps followed; null at the end. `at` is then behind it.
-  const step* next_kernel(std::size_t& at, void* const* argument_data, void* const* result_data,
-                          std::byte* workspace) const;
-  const step* next_after_jumps(std::size_t& at, void* const* argument_data, void* const* result_data,
-                               std::byte* workspace) const;
+  const step* next_kernel(std::size_t& at, const call&) const;
+  const step* next_after_jumps(std::size_t& at, const call&) const;
   template <class F>
-  void for_each_step(void* const* argument_data, void* const* result_data, memory* user_memory, F run_step) const;
-  void run_serial(void* const* argument_data, void* const* result_data, memory* user_memory) const;
+  void for_each_step(const call&, memory* user_memory, F run_step) const;
+  void run_serial(const call&, memory* user_memory) const;
 
   bool finished_ = false;
   bool parallel_ = false;         // some step is worth several threads
   bool needs_arena_ = false;      // workspace, scratch, or a step with many buffers
   std::int64_t scratch_ = 0;      // bytes per worker, rounded up
   std::int64_t table_bytes_ = 0;  // buffer pointers of the longest step that does not fit on the stack
+  std::int64_t value_bytes_ = 0;  // of the step with the most values that grow
   mutable std::atomic<std::byte*> spare_{nullptr};  // one workspace kept between calls
 };
 

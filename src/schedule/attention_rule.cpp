@@ -149,6 +149,7 @@ class builder {
       }
       if (rows == queries_) break;
     }
+    score_tile_.rows = static_cast<int>(std::min<extent_t>(score_tile_.rows, c_.at_least(p_.keys())));
     score_width_ = score_tile_.vectors * lanes_;
     sum_width_ = sum_tile_.vectors * lanes_;
     score_panels_ = static_cast<int>(ceil_div(rows_, score_width_));
@@ -266,7 +267,7 @@ class builder {
   }
   // Some keys side by side: the end of one sum hides behind the others. The last tile ends with the last key.
   stmt_ref dot_products(expr_ref seen) {
-    const int height = keys_ >= 4 ? 4 : 1;
+    const int height = c_.at_least(p_.keys()) >= 4 ? 4 : 1;
     const expr_ref tile = a_.fresh_variable(), d = a_.fresh_variable();
     const expr_ref last = a_.sub(a_.max(seen, a_.index(height)), a_.index(height));
     const expr_ref first = a_.min(a_.mul(tile, a_.index(height)), last);
@@ -429,7 +430,8 @@ class builder {
 
 bool schedule_attention(computation& c, const machine_model& m, launch& l) {
   const auto p = match_attention(c);
-  if (!p) return false;
+  if (!p || c.grows(p->dot->loop_extent(0)) || c.grows(c.axes[static_cast<std::size_t>(p->column)].extent))
+    return false;
   builder b(c, *p, m);
   c.kernel.body = b.build();
   l.nanoseconds = b.nanoseconds();

@@ -51,8 +51,11 @@ class builder {
                                                      .more_rows = grouped() && shifts() ? 1 : 0,
                                                      .row_stride = row_stride(),
                                                      .step_stride = constant_ || pack_ ? 0 : step_stride()});
-    height_ = t.rows;
-    panels_.width = t.vectors * lanes_;
+    // A tile is no larger than what it is cut from ever is.
+    height_ = p.row < 0 ? t.rows : static_cast<int>(std::min<extent_t>(t.rows, c.at_least(axis(p.row).extent)));
+    const extent_t least_columns = c.at_least(axis(p.column).extent);
+    const bool fits = t.vectors * lanes_ <= least_columns || !c.grows(axis(p.column).extent);
+    panels_.width = (fits ? t.vectors : static_cast<int>(least_columns / lanes_)) * lanes_;
     panels_.columns = axis(p.column).extent;
     panels_.columns_at_call = columns_;
     panels_.count = panels_.narrow() ? a_.index(1) : tiles(panels_.columns, panels_.width);
@@ -61,7 +64,10 @@ class builder {
   }
 
   /// Without unit stride in the columns b must be packed; at a call, few rows are better off with the loop rule.
-  bool worthwhile() const { return p_.unit_columns || constant_ || (rows_ >= 8 && may_pack()); }
+  bool worthwhile() const {
+    return panels_.width > 0 && !(bordered_ && windows_grow()) &&
+           (p_.unit_columns || constant_ || (rows_ >= 8 && may_pack()));
+  }
 
   stmt_ref build() {
     choose_blocks();
@@ -145,6 +151,15 @@ class builder {
     return size == 1 ? extent : a_.div(a_.add(extent, a_.index(size - 1)), a_.index(size));
   }
   bool in_b(int d) const { return !p_.b.axis[static_cast<std::size_t>(d)]->is_constant(0); }
+  // Whether what a window reads lies elsewhere at another call.
+  bool windows_grow() const {
+    const auto grow = [&](expr_ref e) { return c_.grows(e); };
+    bool all = c_.grows(axis(p_.column).extent) || (p_.row >= 0 && c_.grows(axis(p_.row).extent));
+    for (int i = 0; i < p_.sum->loops(); ++i) all = all || grow(p_.sum->loop_extent(i));
+    for (const product::operand* o : {&p_.a, &p_.b})
+      all = all || std::ranges::any_of(o->axis, grow) || std::ranges::any_of(o->reduction, grow);
+    return all;
+  }
   extent_t row_extent() const { return p_.row < 0 ? 1 : axis(p_.row).size; }
   // Axes beside rows and columns: b's own, and those that only rows have. The last of these lies next to the rows:
   // blocks go over several of its positions, so that b is read once for all of them, and what their windows share of
@@ -217,7 +232,9 @@ class builder {
   // The instruction wants one operand without signs: it is moved there, and what that adds is summed as one more row.
   bool shifts() const { return has_dot_product() && p_.a.load->type == i8 && p_.b.load->type == i8; }
   // Whether a has whole groups side by side as it lies.
-  bool reads_groups() const { return p_.a.reduction[0]->is_constant(1) && steps_ % panels_.group == 0; }
+  bool reads_groups() const {
+    return p_.a.reduction[0]->is_constant(1) && steps_ % panels_.group == 0 && !c_.grows(innermost());
+  }
 
   bool may_pack() const {
     const extent_t widest = std::min<extent_t>(columns_, extent_t{6} * lanes_);  // of a tile of several rows

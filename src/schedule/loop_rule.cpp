@@ -96,7 +96,8 @@ class nest {
     }
     for (const computation::result& r : c_.also)
       if (level_of(r) < static_cast<int>(axes_.size())) return 1;
-    const std::int64_t vectors = axes_.back()->size / lanes_, most = side_by_side / std::ssize(reductions_);
+    const std::int64_t vectors = c_.at_least(axes_.back()->extent) / lanes_,
+                       most = side_by_side / std::ssize(reductions_);
     return static_cast<int>(
         std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(1, std::min(vectors, most)))));
   }
@@ -238,8 +239,9 @@ class nest {
   bool is_streamed() const {
     std::int64_t bytes = size_of(c_.kernel.buffers[c_.output].type);
     for (const computation::axis* x : axes_) {
-      if (x->size <= 0) return false;
-      bytes = std::min(bytes, streamed_from) * x->size;
+      const std::int64_t size = c_.at_least(x->extent);
+      if (size <= 0) return false;
+      bytes = std::min(bytes, streamed_from) * size;
     }
     return vector_axis_ && bytes >= streamed_from;
   }

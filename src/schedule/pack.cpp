@@ -24,7 +24,7 @@ namespace {
 expr_ref up_to_the_end(computation& c, const product& p, expr_ref load, expr_ref step, int group) {
   expr_arena& a = c.kernel.make();
   const expr_ref steps = p.sum->loop_extent(p.order.back());
-  if (c.at_call(steps) % group == 0) return load;
+  if (c.at_call(steps) % group == 0 && !c.grows(steps)) return load;
   return a.load(load->type, load->payload, load->indices(), a.less(step, steps));
 }
 }  // namespace

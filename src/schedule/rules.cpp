@@ -1,5 +1,7 @@
 #include "schedule/rules.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_set>
 
@@ -115,13 +117,49 @@ std::int64_t nanoseconds(const computation& c, const machine_model& m) {
   return static_cast<std::int64_t>(points * work(c) / (2.0 * lanes_for(c, m)));
 }
 
+void append(runtime::formula& f, expr_ref e) {
+  using what = runtime::formula::what;
+  if (e->is(expr_kind::constant)) return f.add(what::number, e->payload);
+  if (e->is(expr_kind::symbol)) return f.add(what::value, e->payload);
+  for (expr_ref o : e->operands) append(f, o);
+  constexpr std::pair<prim, what> known[] = {{prim::add, what::add}, {prim::sub, what::sub}, {prim::mul, what::mul},
+                                             {prim::div, what::div}, {prim::mod, what::mod}, {prim::min, what::min},
+                                             {prim::max, what::max}};
+  for (const auto& [p, w] : known)
+    if (e->is(p)) return f.add(w);
+  throw not_for_all_values(fmt::format("{} is no formula of extents", to_string(e)));
+}
+runtime::formula formula_of(expr_ref e) {
+  runtime::formula f;
+  append(f, e);
+  if (f.depth() > runtime::formula::most_depth)
+    throw not_for_all_values(fmt::format("{} has more than {} parts", to_string(e), runtime::formula::most_depth));
+  return f;
+}
+// What a worker needs in the call that needs most.
+std::int64_t most_scratch(const computation& c) {
+  const expr_ref bytes = c.kernel.scratch_offsets().back();
+  if (!c.grows(bytes)) return c.at_call(bytes);
+  const runtime::formula f = formula_of(bytes);
+  std::vector<std::int64_t> values(c.symbol_values.size());
+  std::int64_t most = 0;
+  for (extent_t below = 0; below <= c.range.length(); ++below) {
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = c.symbol_value(i, below);
+    most = std::max(most, f(values.data()));
+  }
+  return most;
+}
+
 // What the loops say of the launch.
 void complete(launch& l, const computation& c) {
   visit(c.kernel.body, [&](const stmt& s) {
-    if (const auto* p = std::get_if<loop>(&s.v); p && p->kind == loop_kind::parallel) l.extent = c.at_call(p->end);
+    const auto* p = std::get_if<loop>(&s.v);
+    if (!p || p->kind != loop_kind::parallel) return;
+    l.extent = c.at_call(p->end);
+    if (c.grows(p->end)) l.trips = formula_of(p->end);
   });
   if (!c.value) l.nanoseconds *= l.extent;
-  l.scratch = c.at_call(c.kernel.scratch_offsets().back());
+  l.scratch = most_scratch(c);
 }
 
 }  // namespace
@@ -135,9 +173,10 @@ launch schedule_default(computation& c, const machine_model& m) {
   l.operations = operations(c);
   l.nanoseconds = nanoseconds(c, m);
   // Only plain loops store more than one result.
-  const bool has_rule = c.value && c.also.empty() &&
-                        (schedule_attention(c, m, l) || schedule_winograd(c, m, l) || schedule_contraction(c, m, l) ||
-                         schedule_windows(c, m, l) || schedule_transpose(c, m));
+  const bool has_rule =
+      c.value && c.also.empty() &&
+      (schedule_attention(c, m, l) || (!c.grows() && schedule_winograd(c, m, l)) || schedule_contraction(c, m, l) ||
+       (!c.grows() && schedule_windows(c, m, l)) || schedule_transpose(c, m));
   if (c.value && !has_rule) schedule_loops(c, m);
   complete(l, c);
   l.calls = calls_of(c, l);

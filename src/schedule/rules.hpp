@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "loop/lower.hpp"
+#include "runtime/formula.hpp"
 
 namespace tenon::scheduling {
 
@@ -49,6 +50,7 @@ struct constant_packing {
 /// What the caller needs to know of a scheduled kernel.
 struct launch {
   std::int64_t extent = 1;       ///< trips of the parallel loop at this call
+  runtime::formula trips{};      ///< the same as a function of the symbols' values, where it grows
   std::int64_t nanoseconds = 0;  ///< predicted for one thread: short kernels run serially
   std::int64_t scratch = 0;      ///< bytes that a worker needs
   std::vector<constant_packing> packed;

@@ -33,7 +33,7 @@ void split_axes(computation& c) {
   for (std::size_t d = 0; d < c.axes.size(); ++d) {
     const computation::axis whole = c.axes[d];
     const extent_t part = divisor_of(c, whole);
-    if (part <= 1 || whole.size % part != 0 || whole.size == part) continue;
+    if (part <= 1 || whole.size % part != 0 || whole.size == part || c.grows(whole.extent)) continue;
     const computation::axis outer{a.fresh_variable(), a.index(whole.size / part), whole.size / part},
         inner{a.fresh_variable(), a.index(part), part};
     const std::pair<expr_ref, expr_ref> at[] = {

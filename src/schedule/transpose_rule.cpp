@@ -35,7 +35,7 @@ class tiles {
     const extent_t lanes = vector_lanes();
     const int result_bytes = size_of(c_.kernel.buffers[static_cast<std::size_t>(c_.output)].type);
     double bytes = result_bytes;
-    for (const computation::axis* x : axes_) bytes *= static_cast<double>(x->size);
+    for (const computation::axis* x : axes_) bytes *= static_cast<double>(c_.at_least(x->extent));
     streamed_ = bytes >= static_cast<double>(streamed_from) && last_->size * result_bytes >= line_bytes;
     width_ = streamed_ ? line_bytes / result_bytes : tile_extent(lanes, last_->size);
     count_ = static_cast<int>(std::bit_floor(static_cast<std::uint64_t>(std::min(lanes, across_->size))));

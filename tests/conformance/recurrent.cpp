@@ -149,6 +149,12 @@ void add_layer(table& t, const char* cell) {
                  by(column::random, {.reverse = true, .flag = true, .operands = 6});
                  by(column::random, {.length = 4, .batch = 3, .batch_first = true, .flag = true, .operands = 7});
                  by(column::random, {.length = 4, .batch = 3, .directions = 2, .lengths = true});
+                 // Longer ones are scanned: 17 is the first that is.
+                 by(column::random, {.length = 16, .operands = 4});
+                 by(column::random, {.length = 17, .operands = 4});
+                 by(column::random, {.length = 23, .directions = 2, .flag = true, .operands = 7});
+                 by(column::random, {.length = 20, .batch = 3, .reverse = true, .batch_first = true, .operands = 5});
+                 by(column::random, {.length = 19, .batch = 3, .directions = 2, .lengths = true});
                  by(column::empty, {.batch = 0});
                  by(column::empty, {.length = 0, .operands = 5});
                  by(column::size_1, {.length = 1, .batch = 1, .inputs = 1, .hidden = 1});

@@ -123,6 +123,15 @@ struct pass_context {
   pass_context& add(pass_instrument&);
 };
 
+/// The largest value of a named extent: `{{"n", 1024}}`. A callable whose only change from call to call is that extent
+/// compiles once, for all values up to it; a call with more is a shape_error. 1 to 1048576, of one extent; a name that
+/// no parameter has is an argument_error.
+struct extent_bounds {
+  detail::string_list names, values;  ///< of equal length
+  extent_bounds() noexcept;
+  extent_bounds(std::initializer_list<std::pair<const char*, std::int64_t>>);
+};
+
 /// Options of `jit` and `build`.
 struct compile_options {
   tenon::target target{};
@@ -134,6 +143,7 @@ struct compile_options {
   bool cache = true;                    ///< read and write the disk cache
   bool deterministic = true;            ///< the same bits for any number of threads
   bool fast_math = false;               ///< the pass of this name: equal for real numbers, not bit for bit
+  extent_bounds bounds{};               ///< of a named extent that grows from call to call
 };
 
 /// What a callable did so far.

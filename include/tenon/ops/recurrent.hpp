@@ -58,8 +58,8 @@ namespace ops {
 
 enum class recurrent_cell : unsigned char { rnn, gru, lstm };
 
-/// Longest sequence whose steps are written out.
-inline constexpr extent_t max_recurrent_steps = 1024;
+/// Of the longest sequence.
+inline constexpr extent_t max_recurrent_steps = 65536;
 
 outcome recurrent_shape(recurrent_cell, const recurrent_attrs&, shapes);
 

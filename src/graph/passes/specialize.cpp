@@ -56,8 +56,8 @@ graph bind_extents(const graph& g, extent_t (*value_of)(void*, extent_t), void* 
   std::vector<value_type> inputs;
   for (const node_ref& i : g.inputs) {
     inputs.push_back(i->type);
-    for (int d = 0; d < i->type.shape.rank; ++d)
-      if (detail::is_named(i->type.shape[d])) inputs.back().shape[d] = value_of(context, i->type.shape[d]);
+    dims& shape = inputs.back().shape;
+    for (int d = 0; d < shape.rank; ++d) shape[d] = value_of(context, shape[d]);
   }
   return rebuilt(g, inputs, value_of, context);
 }
