@@ -457,7 +457,9 @@ bounded_extent bounded_of(const function& f) {
   if (b.most < 1 || b.most > largest)
     throw argument_error(
         fmt::format("options: the bound of {} is {}, outside 1 to {}{}", name, b.most, largest, made_at(f)));
-  b.name = name_base + pack_name(name.data(), name.size());
+  // Longer names are an ONNX file's, and cut as they are when it is imported.
+  const std::string_view cut = std::string_view(name).substr(0, max_name_length);
+  b.name = name_base + pack_name(cut.data(), cut.size());
   for (const ir::node_ref& i : f.traced.inputs) {
     for (int d = 0; d < i->type.shape.rank; ++d)
       if (i->type.shape[d] == b.name) {

@@ -203,6 +203,27 @@ TEST_CASE("what is compiled for all lengths agrees with what is compiled for eac
               {2, 8, n}, {16, 8, 3});
 }
 
+TEST_CASE("long sums in parts and attention in blocks of keys have a length that grows, too") {
+  const auto sums = [](tensor<f32, shape<n, 64>> x) { return sum(exp(x)) / 64; };
+  const auto attention = [](tensor<f32, shape<3, n, 16>> x, tensor<f32, shape<3, 40, 16>> q) {
+    return scaled_dot_product_attention(q, x, x);
+  };
+  const auto all = jit(sums, {.bounds = {{"n", 20000}}});
+  const auto online = jit(attention, {.bounds = {{"n", 5000}}}), each = jit(attention);
+  for (const extent_t length : {19999, 1, 3, 60, 1000, 5000, 12345, 20000}) {
+    CAPTURE(length);
+    const array<f32> x = array<f32>::uniform({length, 64}, 3);
+    double want = 0;
+    for (extent_t i = 0; i < x.size(); ++i) want += std::exp(double{x.data()[i]});
+    CHECK(all(x)() == doctest::Approx(want / 64).epsilon(1e-5));
+    if (length > 5000) continue;
+    const array<f32> k = array<f32>::uniform({3, length, 16}, 4), q = array<f32>::uniform({3, 40, 16}, 5);
+    CHECK(difference(online(k, q), each(k, q)) < 2e-5f);
+  }
+  CHECK_FALSE(contains(all.explain().text(), "for each value"));
+  CHECK_FALSE(contains(online.explain().text(), "for each value"));
+}
+
 TEST_CASE("views of a cache that grow have strides that do not") {
   const auto attend_to =
       jit([](tensor<f32, shape<heads, 1, depth>> q, tensor<f32, shape<heads, n, depth>> k,

@@ -313,7 +313,11 @@ class graph_maker {
           conv ? of(detail::definition<ops::conv2d_op>(), std::make_shared<conv_attrs>(), o) : of<ops::matmul_op>(o);
       for (int after = below(random_, 4); after > 0; --after) {
         const auto c = constant({t, chance(random_, 20) ? dims{} : each}, chance(random_, 20));
-        y = chance(random_, 50) ? of<ops::add_op>({y, c}) : of<ops::mul_op>({y, c});
+        const int what = below(random_, 6);
+        y = what < 2   ? of<ops::add_op>({y, c})
+            : what < 4 ? of<ops::mul_op>({y, c})
+            : what < 5 ? of<ops::sub_op>({y, c})
+                       : of<ops::div_op>({y, c});
       }
     }
   }

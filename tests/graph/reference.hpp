@@ -163,6 +163,11 @@ class reference {
           if (std::isfinite(v) && std::isfinite(x))
             set_element(mine[0], i, v + (run % 2 ? 1 : -1) * std::abs(x) * unit(n->type.element) / 2);
         }
+      // A sum may begin with 0 or with its first term: the sign of a sum that is 0 is open.
+      if (run > 0 && (n->op->kind == ir::op_kind::reduction || n->op->kind == ir::op_kind::contraction) &&
+          is_float(n->type.element))
+        for (extent_t i = 0; i < mine[0].get().size; ++i)
+          if (element(mine[0], i) == 0) set_element(mine[0], i, run % 2 ? -0.0 : 0.0);
       // Nothing is known of the tangent of what is not known to a tenth.
       if (run > 0 && n->op->name == "tan")
         for (extent_t i = 0; i < mine[0].get().size; ++i)

@@ -125,7 +125,7 @@ struct pass_context {
 
 /// The largest value of a named extent: `{{"n", 1024}}`. A callable whose only change from call to call is that extent
 /// compiles once, for all values up to it; a call with more is a shape_error. 1 to 1048576, of one extent; a name that
-/// no parameter has is an argument_error.
+/// no parameter has is an argument_error. Of a longer name the first ten characters count, as in ONNX files.
 struct extent_bounds {
   detail::string_list names, values;  ///< of equal length
   extent_bounds() noexcept;
