@@ -1,8 +1,8 @@
 // Runs a model from an ONNX file:
-//   onnx_run MODEL.onnx [INPUTS.npz] [--target TEXT] [--extent NAME=NUMBER] [--save FILE.safetensors]
+//   onnx_run MODEL.onnx [INPUTS.npz] [--target TEXT] [--extent NAME=NUMBER] [--save FILE.safetensors] [--kernels]
 // on the arrays of INPUTS.npz that are called as the model's inputs, else on random ones. Extents with a name are 1
-// where none is given. Prints the outputs (or saves them), the time of a call, the kernels, and the memory. A folder
-// stands for the digits.onnx in it.
+// where none is given. Prints the outputs (or saves them), the time of a call, the kernels, and the memory; or with
+// --kernels where the time goes. A folder stands for the digits.onnx in it.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -19,6 +19,7 @@ namespace {
 struct arguments {
   std::string model, inputs, save, target = "llvm";
   onnx_options options;
+  bool kernels = false;
 };
 arguments read_arguments(int argc, char** argv) {
   arguments a;
@@ -34,6 +35,8 @@ arguments read_arguments(int argc, char** argv) {
       const std::size_t equal = pair.find('=');
       if (equal == std::string::npos) throw argument_error("--extent takes NAME=NUMBER");
       a.options.extents.emplace_back(pair.substr(0, equal), std::stoll(pair.substr(equal + 1)));
+    } else if (word == "--kernels") {
+      a.kernels = true;
     } else if (a.model.empty()) {
       a.model = word;
     } else {
@@ -42,7 +45,8 @@ arguments read_arguments(int argc, char** argv) {
   }
   if (a.model.empty())
     throw argument_error(
-        "onnx_run MODEL.onnx [INPUTS.npz] [--target TEXT] [--extent NAME=NUMBER] [--save FILE.safetensors]");
+        "onnx_run MODEL.onnx [INPUTS.npz] [--target TEXT] [--extent NAME=NUMBER] [--save FILE.safetensors] "
+        "[--kernels]");
   if (std::filesystem::is_directory(a.model)) a.model += "/digits.onnx";
   return a;
 }
@@ -91,6 +95,10 @@ int run(int argc, char** argv) {
     with_type(detail::type_of(node), [&]<dtype D>() { inputs.set(name, array<D>::uniform(shape, i + 1)); });
   }
 
+  if (a.kernels) {
+    print(net.bench(inputs));
+    return 0;
+  }
   const std::vector<param_value> outputs = net(inputs);
   param_set saved;
   for (const param_value& y : outputs) {

@@ -69,6 +69,8 @@ struct op_def {
   bool (*is_ready)(const node&) = nullptr;
   /// The same value in nodes that lower well, or null when it is that already.
   node_ref (*legalize)(const node&) = nullptr;
+  /// The same of one of several results.
+  node_ref (*legalize_result)(const node&, int result) = nullptr;
   /// The function for these operand types; null when the operator does not take them.
   native_fn (*native)(const void* attrs, detail::dtypes) = nullptr;
 };

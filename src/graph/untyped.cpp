@@ -43,7 +43,7 @@ std::vector<param_value> untyped_function::call(const detail::any_view* const* a
   return named;
 }
 
-std::vector<param_value> untyped_function::operator()(const param_set& arguments) const {
+std::vector<const detail::any_view*> untyped_function::in_order(const param_set& arguments) const {
   std::vector<const detail::any_view*> views;
   std::size_t used = 0;
   for (const std::string& name : inputs_) {
@@ -56,7 +56,16 @@ std::vector<param_value> untyped_function::operator()(const param_set& arguments
     for (const param_value& v : arguments)
       if (std::find(inputs_.begin(), inputs_.end(), v.name()) == inputs_.end())
         throw argument_error(fmt::format("call: the function has no input '{}'", v.name()));
+  return views;
+}
+
+std::vector<param_value> untyped_function::operator()(const param_set& arguments) const {
+  const auto views = in_order(arguments);
   return call(views.data(), views.size());
+}
+
+tenon::explanation untyped_function::bench(const param_set& arguments) const {
+  return detail::bench(*function_, in_order(arguments).data());
 }
 
 }  // namespace tenon

@@ -37,8 +37,10 @@ struct meaning<suppress_overlaps_op> : suppress_overlaps_op {
       const auto area = [&](const V& y0, const V& x0, const V& y1, const V& x1) {
         return max(y1 - y0, none) * max(x1 - x0, none);
       };
+      auto left = p.local_index(p.to_index(at.most));  // that may still be kept
       p.loop(zero, p.extent(1, last), [&](const X& i) {
-        auto kept = p.local_index(p.select(p.load(1, place(i)) > p.constant(at.score), one, zero));
+        const typename P::mask counts = (p.load(1, place(i)) > p.constant(at.score)) & (left.get() > zero);
+        auto kept = p.local_index(p.select(counts, one, zero));
         p.branch(kept.get() > zero, [&] {
           p.loop(zero, i, [&](const X& j) {
             const typename P::mask still = kept.get() > zero;
@@ -52,6 +54,7 @@ struct meaning<suppress_overlaps_op> : suppress_overlaps_op {
           });
         });
         p.store(0, place(i), kept.get());
+        left.set(left.get() - kept.get());
       });
     });
   }
@@ -138,9 +141,7 @@ detail::node_ref expand_suppression(const suppression_attrs& at, const detail::n
   const any_tensor in_order = gather(corners, place, {.axis = 0});
   const any_tensor kept(
       detail::apply_dynamic<suppress_overlaps_op>(std::source_location::current(), at, in_order, scores));
-  const any_tensor rank = cumsum(kept, {.axis = 2});
-  const any_tensor chosen = reshape(any_tensor(kept * cast(rank <= at.most, i64)), extents(dims{d.count()}));
-  const packed_positions all = packed(chosen, d.count());
+  const packed_positions all = packed(any_tensor(reshape(kept, extents(dims{d.count()}))), d.count());
   if (i == 1) return all.count.node();
   const extent_t rows = images * classes * std::min<extent_t>(n, at.most);
   if (rows == 0) return any_tensor(reshape(filled(0, 0), extents(dims{0, 3}))).node();

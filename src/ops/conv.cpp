@@ -91,8 +91,8 @@ void add_row(N* row, N w, const S* x, extent_t step, extent_t n) {
 
 /// Rows of the result, of up to four output channels at once so that a row of x is read once for all of them; each tap
 /// adds its product to the part of the row for which it is inside x.
-template <dtype D, dtype O, int Rows>
-void conv_rows(const conv_shape& s, const stored_t<D>* x, const stored_t<D>* w, stored_t<O>* y, extent_t n,
+template <dtype D, dtype E, dtype O, int Rows>
+void conv_rows(const conv_shape& s, const stored_t<D>* x, const stored_t<E>* w, stored_t<O>* y, extent_t n,
                extent_t first, std::vector<num<accumulator_t<D>>>& sums) {
   using T = accumulator_t<D>;
   using N = num<T>;
@@ -116,7 +116,7 @@ void conv_rows(const conv_shape& s, const stored_t<D>* x, const stored_t<D>* w, 
               const extent_t end = std::min(width, s.x[2] > shift ? (s.x[2] - shift - 1) / stride + 1 : 0);
               if (end <= begin) continue;
               const stored_t<D>* from = line + (begin * stride + shift) * s.xs[4];
-              const stored_t<D>* tap = w + first * s.ws[0] + c * s.ws[1] + kz * s.ws[2] + ky * s.ws[3] + kx * s.ws[4];
+              const stored_t<E>* tap = w + first * s.ws[0] + c * s.ws[1] + kz * s.ws[2] + ky * s.ws[3] + kx * s.ws[4];
               for (int r = 0; r < Rows; ++r)
                 add_row(sums.data() + r * width + begin, N(convert<T>(from_stored(tap[r * s.ws[0]]))), from,
                         stride * s.xs[4], end - begin);
@@ -130,20 +130,20 @@ void conv_rows(const conv_shape& s, const stored_t<D>* x, const stored_t<D>* w, 
     }
 }
 
-template <int Spatial, dtype D, dtype O>
+template <int Spatial, dtype D, dtype E, dtype O>
 void run_conv(const native_call& c) {
   const conv_shape s = shape_of(c, *static_cast<const conv_attrs*>(c.attrs), Spatial);
   if (c.out[0].shape.count() == 0) return;
   const auto* x = static_cast<const stored_t<D>*>(c.in[0].data);
-  const auto* w = static_cast<const stored_t<D>*>(c.in[1].data);
+  const auto* w = static_cast<const stored_t<E>*>(c.in[1].data);
   auto* y = static_cast<stored_t<O>*>(c.out[0].data);
   constexpr int rows = 4;
   std::vector<num<accumulator_t<D>>> sums(static_cast<std::size_t>(rows * s.y[2]));
   for (extent_t n = 0; n < s.batch; ++n)
     for (extent_t g = 0; g < s.out; g += s.out_group) {
       extent_t o = g;
-      for (; o + rows <= g + s.out_group; o += rows) conv_rows<D, O, rows>(s, x, w, y, n, o, sums);
-      for (; o < g + s.out_group; ++o) conv_rows<D, O, 1>(s, x, w, y, n, o, sums);
+      for (; o + rows <= g + s.out_group; o += rows) conv_rows<D, E, O, rows>(s, x, w, y, n, o, sums);
+      for (; o < g + s.out_group; ++o) conv_rows<D, E, O, 1>(s, x, w, y, n, o, sums);
     }
 }
 
@@ -152,12 +152,13 @@ void run_conv(const native_call& c) {
 template <int Spatial>
 struct override_of<ops::conv_op<Spatial>> {
   static native_fn choose(const conv_attrs&, detail::dtypes t) {
+    if (t[0] != t[1]) return t[0] == u8 ? run_conv<Spatial, u8, i8, i32> : run_conv<Spatial, i8, u8, i32>;
     return with_dtype(t[0], native_fn{}, [](auto d) -> native_fn {
       constexpr dtype D = decltype(d)::value;
       if constexpr (D == b8)
         return nullptr;
       else
-        return run_conv<Spatial, D, types_for<ops::conv_op<Spatial>, D>().out>;
+        return run_conv<Spatial, D, D, types_for<ops::conv_op<Spatial>, D>().out>;
     });
   }
 };

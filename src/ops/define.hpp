@@ -211,6 +211,7 @@ constexpr op_def make_definition() {
   if constexpr (requires { M::is_ready(A{}, detail::shapes{}); })
     d.is_ready = [](const node& n) { return asked<Op>(M::is_ready, n); };
   if constexpr (requires { legal_form<Op>::of; }) d.legalize = legal_form<Op>::of;
+  if constexpr (requires { legal_form<Op>::of_result; }) d.legalize_result = legal_form<Op>::of_result;
   if constexpr (requires { &M::template program<lower_program>; }) {
     d.program = [](lower_program& p, const void* at) { M::program(p, *static_cast<const A*>(at)); };
   } else if constexpr (Op::kind_of == op_kind::library) {

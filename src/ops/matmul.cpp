@@ -120,12 +120,11 @@ W element(const S* p) {
 }
 
 /// One product [m, k] x [k, n]; `out` with strides.
-template <dtype D, dtype O>
+template <dtype D, dtype E, dtype O>
 void multiply(extent_t m, extent_t n, extent_t k, matrix a, matrix b, void* out, extent_t out_row,
               extent_t out_column) {
   using W = arithmetic_of<accumulator_t<D>>;
   using V = accumulator_t<D>;
-  using S = stored_t<D>;
   const extent_t row_tiles = (m + tile_rows - 1) / tile_rows;
   // All rows of the left operand for one block of the depth, then panels of the right one, one after another.
   const extent_t deepest = std::min(k, depth_block);
@@ -134,8 +133,8 @@ void multiply(extent_t m, extent_t n, extent_t k, matrix a, matrix b, void* out,
   const bool several = k > depth_block;
   // Between blocks of the depth the sums wait in the accumulator's type.
   const std::unique_ptr<W[]> sums(several ? new W[static_cast<std::size_t>(m * n)]() : nullptr);
-  S const* const pa = static_cast<const S*>(a.data);
-  S const* const pb = static_cast<const S*>(b.data);
+  const auto* const pa = static_cast<const stored_t<D>*>(a.data);
+  const auto* const pb = static_cast<const stored_t<E>*>(b.data);
   auto* to = static_cast<stored_t<O>*>(out);
   extent_t k0 = 0;
   do {
@@ -151,9 +150,9 @@ void multiply(extent_t m, extent_t n, extent_t k, matrix a, matrix b, void* out,
     for (extent_t j = 0; j < n; j += tile_columns) {
       const int columns = static_cast<int>(std::min<extent_t>(tile_columns, n - j));
       for (extent_t r = 0; r < depth; ++r) {
-        const S* p = pb + (k0 + r) * b.row + j * b.column;
+        const auto* p = pb + (k0 + r) * b.row + j * b.column;
         W* q = right.get() + r * tile_columns;
-        for (int c = 0; c < columns; ++c) q[c] = element<D, W>(p + c * b.column);
+        for (int c = 0; c < columns; ++c) q[c] = element<E, W>(p + c * b.column);
         for (int c = columns; c < tile_columns; ++c) q[c] = W(0);
       }
       for (extent_t t = 0; t < row_tiles; ++t) {
@@ -178,7 +177,7 @@ void multiply(extent_t m, extent_t n, extent_t k, matrix a, matrix b, void* out,
   } while (k0 < k);
 }
 
-template <dtype D, dtype O>
+template <dtype D, dtype E, dtype O>
 void run_matmul(const native_call& c) {
   const native_operand &a = c.in[0], &b = c.in[1], &y = c.out[0];
   const int ra = a.shape.rank, rb = b.shape.rank;
@@ -198,8 +197,8 @@ void run_matmul(const native_call& c) {
       if (const int e = d - (lead - (rb - 2)); rb > 2 && e >= 0 && b.shape[e] != 1) at_b += i[d] * b.strides[e];
     }
     left.data = static_cast<const stored_t<D>*>(a.data) + at_a;
-    right.data = static_cast<const stored_t<D>*>(b.data) + at_b;
-    multiply<D, O>(m, n, k, left, right, static_cast<stored_t<O>*>(y.data) + at_y, out_row, out_column);
+    right.data = static_cast<const stored_t<E>*>(b.data) + at_b;
+    multiply<D, E, O>(m, n, k, left, right, static_cast<stored_t<O>*>(y.data) + at_y, out_row, out_column);
   });
 }
 
@@ -255,12 +254,13 @@ void run_einsum(const native_call& c) {
 template <>
 struct override_of<ops::matmul_op> {
   static native_fn choose(const no_attrs&, detail::dtypes t) {
+    if (t[0] != t[1]) return t[0] == u8 ? run_matmul<u8, i8, i32> : run_matmul<i8, u8, i32>;
     return with_dtype(t[0], native_fn{}, [](auto d) -> native_fn {
       constexpr dtype D = decltype(d)::value;
       if constexpr (D == b8)
         return nullptr;
       else
-        return run_matmul<D, types_for<ops::matmul_op, D>().out>;
+        return run_matmul<D, D, types_for<ops::matmul_op, D>().out>;
     });
   }
 };

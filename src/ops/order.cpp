@@ -1,7 +1,12 @@
 #include "tenon/ops/order.hpp"
 
+#include <limits>
+
 #include "ops/define.hpp"
 #include "ops/other_extents.hpp"
+#include "ops/packed.hpp"
+#include "tenon/ops/ops.hpp"
+#include "tenon/ops/scatter.hpp"
 
 namespace tenon::ops {
 
@@ -98,5 +103,47 @@ struct meaning<sort_op> : sort_op {
 };
 
 }  // namespace tenon::ops
+
+namespace tenon::ir {
+
+// A short axis: each element goes behind all that are before it, which are counted side by side.
+template <>
+struct legal_form<ops::sort_op> {
+  static node_ref of_result(const node& n, int result) {
+    constexpr extent_t longest = 256;  // there a heap takes three times as long
+    const auto& at = n.attributes<sort_attrs>();
+    const dims shape = n.operand(0).type.shape;
+    if (shape.rank == 0 || shape.rank == dims::max_rank || shape.count() == 0) return {};
+    const int axis = at.axis < 0 ? at.axis + shape.rank : at.axis;
+    const extent_t length = shape[axis];
+    if (length > longest) return {};
+    dims line;
+    for (int k = axis; k < shape.rank; ++k) line.push_back(k == axis ? length : 1);
+    const any_tensor places = reshape(ops::counted(length), extents(line));
+    // What is no number is as large as can be, and goes before what else is, or behind it.
+    any_tensor key(n.operands[0]), tie = cast(places, i32);
+    if (is_float(key.node()->type.element)) {
+      const any_tensor is_number = equal(key, key);
+      tie = select(is_number, tie, any_tensor(tie + static_cast<std::int64_t>(at.descending ? -length : length)));
+      key = select(is_number, key, std::numeric_limits<double>::infinity());
+    }
+    // [..., i, j, ...]: whether element j is before element i.
+    const auto here = [&](const any_tensor& v) -> any_tensor { return unsqueeze(v, {axis + 1 - shape.rank - 1}); };
+    const auto there = [&](const any_tensor& v) -> any_tensor { return unsqueeze(v, {axis - shape.rank - 1}); };
+    const any_tensor further =
+        at.descending ? any_tensor(greater(there(key), here(key))) : any_tensor(less(there(key), here(key)));
+    const any_tensor before =
+        logical_or(further, logical_and(equal(there(key), here(key)), less(there(tie), here(tie))));
+    const any_tensor rank = sum(cast(before, i32), {.axes = {axis + 1}});
+    const any_tensor position = broadcast_to(places, extents(shape));
+    const any_tensor order = scatter_elements(position, rank, position, {.axis = axis});
+    std::vector<node_ref> made;
+    collect(made, result == 1 ? order : any_tensor(gather_elements(any_tensor(n.operands[0]), order, {.axis = axis})));
+    place(made, n.operands, n.where);
+    return made.at(0);
+  }
+};
+
+}  // namespace tenon::ir
 
 TENON_DEFINE(sort_op)

@@ -38,10 +38,12 @@ class builder {
     lanes_ = m.vector_bits / 8 / size_of(p.sum->type);
     columns_ = axis(p.column).size;
     for (int i = 0; i < p.sum->loops(); ++i) depth_ *= c.at_call(p.sum->loop_extent(i));
-    steps_ = c.at_call(innermost());
     sort_axes();
     constant_ = is_constant_operand(c, p);
+    turns_columns_ = bordered_ == &p_.b && !p_.unit_columns && columns_step_alone();
     panels_.group = choose_group();
+    steps_ = c.at_call(innermost());
+    if (grouped() && p.sum->loops() > 1 && !reads_groups()) bordered_ = &p_.a;
     pack_ = !constant_ && (must_pack() || grouped());
     const register_tile t = choose_register_tile(m, {.rows = row_extent(),
                                                      .columns = columns_,
@@ -66,7 +68,7 @@ class builder {
   /// Without unit stride in the columns b must be packed; at a call, few rows are better off with the loop rule.
   bool worthwhile() const {
     return panels_.width > 0 && !(bordered_ && windows_grow()) &&
-           (p_.unit_columns || constant_ || (rows_ >= 8 && may_pack()));
+           (p_.unit_columns || turns_columns_ || constant_ || (rows_ >= 8 && may_pack()));
   }
 
   stmt_ref build() {
@@ -106,9 +108,14 @@ class builder {
         inside.push_back({axis(outer_).variable, outer_begin, a_.sub(outer_end, outer_begin), outer.most});
       if (bordered_ == &p_.a && p_.row >= 0) inside.push_back(range_of_rows(tile_begin, tile_end, rows.most));
       if (bordered_ == &p_.b) inside.push_back(whole(axis(p_.column).variable, axis(p_.column).extent));
-      for (int i = 0; i < p_.sum->loops(); ++i)
-        inside.push_back(whole(p_.sum->loop_variable(i), p_.sum->loop_extent(i)));
-      const padded_block made = copy_padded(c_, bordered_->load, inside, lanes_, at_);
+      for (int i : p_.order) {
+        const bool in_groups = bordered_ == &p_.a && i == p_.order.back();
+        const expr_ref extent = in_groups ? in_whole_groups(p_.sum->loop_extent(i)) : p_.sum->loop_extent(i);
+        inside.push_back(whole(p_.sum->loop_variable(i), extent));
+        inside.back().is_more = in_groups && c_.at_call(extent) != c_.at_call(p_.sum->loop_extent(i));
+      }
+      const expr_ref dense = turns_columns_ ? axis(p_.column).variable : nullptr;
+      const padded_block made = copy_padded(c_, bordered_->load, inside, lanes_, at_, dense);
       before.push_back(made.fill);
       *bordered_ = *match_operand(c_, p_.sum, a_.cast(bordered_->value->type, made.load));
     }
@@ -124,7 +131,7 @@ class builder {
       at.packed_panel = a_.sub(panel, panel_begin);
       (outer_ >= 0 && in_b(outer_) ? each_outer_row : before).push_back(std::move(made.fill));
     }
-    if (grouped() && !reads_groups()) {
+    if (grouped() && !bordered_ && !reads_groups()) {
       at.first_copied = first_row(tile_begin);
       const expr_ref rows_of_all = a_.mul(rows.most, a_.index(height_));
       const expr_ref count =
@@ -178,6 +185,20 @@ class builder {
     for (int d : far_) rows_ *= axis(d).size;
     if (outer_ >= 0 && !in_b(outer_)) rows_ *= axis(outer_).size;
   }
+  // Whether b's windows follow each other element by element along one dimension of its buffer: the copy with its
+  // border can have that dimension dense.
+  bool columns_step_alone() {
+    const expr_ref column[] = {axis(p_.column).variable};
+    int dimensions = 0;
+    for (expr_ref i : p_.b.load->indices()) {
+      const affine_form f = affine(a_, i, column);
+      if (!f.ok) return false;
+      if (f.coefficients[0]->is_constant(0)) continue;
+      if (!f.coefficients[0]->is_constant(1)) return false;
+      ++dimensions;
+    }
+    return dimensions == 1;
+  }
   padded_block::range whole(expr_ref variable, expr_ref extent) { return {variable, a_.index(0), extent, extent}; }
   // The rows of tiles [begin, end): all of them where blocks are cut along the outer rows.
   padded_block::range range_of_rows(expr_ref begin, expr_ref end, expr_ref most) {
@@ -215,14 +236,28 @@ class builder {
 
   // ---- dot products of groups of steps: bytes in fours, bf16 in pairs where the machine has an instruction for them
   bool grouped() const { return panels_.group > 1; }
-  int choose_group() const {
+  int choose_group() {
     const dtype a = p_.a.load->type, b = p_.b.load->type;
     const bool both_cast = p_.a.value != p_.a.load && p_.b.value != p_.b.load;
-    if (!both_cast || bordered_ || p_.sum->loops() != 1 || depth_ < 8 || (!constant_ && (rows_ < 8 || !may_pack())))
-      return 1;
+    if (!both_cast || bordered_ == &p_.b || depth_ < 8 || (!constant_ && (rows_ < 8 || !may_pack()))) return 1;
     const auto byte = [](dtype d) { return d == i8 || d == u8; };
-    if (byte(a) && byte(b) && p_.sum->type == i32) return 4;
-    return a == bf16 && b == bf16 && p_.sum->type == f32 && m_.dot_bf16 ? 2 : 1;
+    if (byte(a) && byte(b) && p_.sum->type == i32) return lies_along_a() ? 4 : 1;
+    const bool pairs = a == bf16 && b == bf16 && p_.sum->type == f32 && m_.dot_bf16;
+    // Several loops' groups are filled up with what lies beside them, which may be no number.
+    return pairs && lies_along_a() && (p_.sum->loops() == 1 || c_.at_call(innermost()) % 2 == 0) ? 2 : 1;
+  }
+  // Makes the loop along which a's elements lie side by side the innermost; a single one may be copied to be so.
+  bool lies_along_a() {
+    if (p_.sum->loops() == 1) return true;
+    for (auto i = p_.order.end(); i != p_.order.begin();)
+      if (p_.a.reduction[static_cast<std::size_t>(*--i)]->is_constant(1)) {
+        std::rotate(i, i + 1, p_.order.end());
+        return true;
+      }
+    return false;
+  }
+  expr_ref in_whole_groups(expr_ref steps) {
+    return grouped() ? a_.mul(groups_of(a_, steps, panels_.group), a_.index(panels_.group)) : steps;
   }
   // One instruction a step; else each operand is split in two before.
   bool has_dot_product() const {
@@ -233,7 +268,8 @@ class builder {
   bool shifts() const { return has_dot_product() && p_.a.load->type == i8 && p_.b.load->type == i8; }
   // Whether a has whole groups side by side as it lies.
   bool reads_groups() const {
-    return p_.a.reduction[0]->is_constant(1) && steps_ % panels_.group == 0 && !c_.grows(innermost());
+    return p_.a.reduction[static_cast<std::size_t>(p_.order.back())]->is_constant(1) && steps_ % panels_.group == 0 &&
+           !c_.grows(innermost());
   }
 
   bool may_pack() const {
@@ -242,7 +278,7 @@ class builder {
   }
   // b is copied when it must be, or when it is read many times and does not lie well.
   bool must_pack() const {
-    if (!p_.unit_columns) return true;
+    if (!p_.unit_columns) return !turns_columns_;
     return rows_ >= least_rows_to_pack && p_.sum->loops() == 1 && may_pack() &&
            (depth_ > steps_in_l2(m_, step_stride()) || crosses_lines()) && !overlapping_windows();
   }
@@ -488,6 +524,7 @@ class builder {
   launch& launch_;
   int lanes_ = 1, height_ = 1;
   bool constant_ = false, pack_ = false;  // b is packed: when the callable is built, at each call
+  bool turns_columns_ = false;            // b's copy with its border has unit stride in the columns, b has not
   product::operand* bordered_ = nullptr;  // the one whose windows leave its buffer
   std::vector<int> batches_, far_;        // axes of units: in b, in rows only
   int outer_ = -1;                        // the axis of outer rows

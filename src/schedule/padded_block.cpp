@@ -1,6 +1,7 @@
 #include "schedule/padded_block.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 
 namespace tenon::scheduling {
@@ -67,7 +68,7 @@ bool masked_by_border(computation& c, expr_ref load, std::span<const expr_ref> v
 }
 
 padded_block copy_padded(computation& c, expr_ref load, std::span<const padded_block::range> inside, int lanes,
-                         std::span<const std::pair<expr_ref, expr_ref>> at) {
+                         std::span<const std::pair<expr_ref, expr_ref>> at, expr_ref dense) {
   expr_arena& a = c.kernel.make();
   const buffer from = c.kernel.buffers[static_cast<std::size_t>(load->payload)];
   std::vector<expr_ref> variables;
@@ -81,11 +82,27 @@ padded_block copy_padded(computation& c, expr_ref load, std::span<const padded_b
   border edges(c, load, all);
   std::vector<bool> bounded(load->indices().size());
   for (expr_ref e : conditions(load->mask())) bounded[*edges.bounded(e)] = true;
+  // Where more is copied than a loop reads, the buffer may end.
+  for (std::size_t d = 0; d < bounded.size(); ++d) {
+    const affine_form f = affine(a, load->indices()[d], variables);
+    for (std::size_t i = 0; i < inside.size(); ++i)
+      if (inside[i].is_more && !f.coefficients[i]->is_constant(0)) bounded[d] = true;
+  }
+
+  std::vector<std::size_t> order(load->indices().size());
+  std::iota(order.begin(), order.end(), 0);
+  if (dense)
+    for (std::size_t d = 0; d < order.size(); ++d)
+      if (contains(load->indices()[d], [&](expr_ref e) { return e == dense; })) {
+        std::rotate(order.begin() + static_cast<std::ptrdiff_t>(d), order.begin() + static_cast<std::ptrdiff_t>(d) + 1,
+                    order.end());
+        break;
+      }
 
   padded_block result;
-  std::vector<expr_ref> extents, counts, source, copied, place;
+  std::vector<expr_ref> extents, counts, source(order.size()), copied, place;
   expr_ref outer_mask = a.boolean(true), row_mask = outer_mask;
-  for (std::size_t d = 0; d < load->indices().size(); ++d) {
+  for (std::size_t d : order) {
     const affine_form f = affine(a, load->indices()[d], variables);
     expr_ref extent = a.index(1), count = extent, index = a.index(0);
     for (std::size_t i = 0; i < variables.size(); ++i) {
@@ -98,9 +115,9 @@ padded_block copy_padded(computation& c, expr_ref load, std::span<const padded_b
     extents.push_back(extent);
     counts.push_back(count);
     place.push_back(extent->is_constant(1) ? a.index(0) : a.fresh_variable());
-    source.push_back(a.add(a.substitute(load->indices()[d], begins), place[d]));
+    source[d] = a.add(a.substitute(load->indices()[d], begins), place.back());
     if (!bounded[d]) continue;
-    expr_ref& mask = d + 1 == load->indices().size() ? row_mask : outer_mask;
+    expr_ref& mask = d == order.back() ? row_mask : outer_mask;
     mask = a.both(mask, a.both(a.apply(prim::less_equal, a.index(0), source[d]), a.less(source[d], from.extents[d])));
   }
   const std::int64_t buffer = c.kernel.add_buffer("padded", load->type, scope::scratch, extents);

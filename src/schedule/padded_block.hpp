@@ -19,14 +19,16 @@ struct padded_block {
   /// The values that a variable takes while the block is worked on.
   struct range {
     ir::expr_ref variable, begin, count;
-    ir::expr_ref most;  ///< that `count` ever is
+    ir::expr_ref most;     ///< that `count` ever is
+    bool is_more = false;  ///< than are read: some are there to fill up a group, and may lie behind the buffer's end
   };
   ir::stmt_ref fill;
   ir::expr_ref load;  ///< what reads the copy in place of the load
 };
 /// `inside` are the variables that change while the block is worked on; `at` the values of all others. The load is
-/// masked by the border, with indices that `inside` only adds to.
+/// masked by the border, with indices that `inside` only adds to. The dimension that `dense` walks along becomes the
+/// copy's innermost; null: they stay in order.
 padded_block copy_padded(ir::computation&, ir::expr_ref load, std::span<const padded_block::range> inside, int lanes,
-                         std::span<const std::pair<ir::expr_ref, ir::expr_ref>> at);
+                         std::span<const std::pair<ir::expr_ref, ir::expr_ref>> at, ir::expr_ref dense = nullptr);
 
 }  // namespace tenon::scheduling

@@ -39,8 +39,8 @@ void add_suppress(table& t) {
   t.push_back(
       {"suppress_overlaps", floats, [](dtype d) {
          cases c;
-         const auto by = [&](column w, std::int64_t images, std::int64_t n, const std::string& attrs, real most_overlap,
-                             real least, fill fills = fill::small, int layout = 0) {
+         const auto by = [&](column w, std::int64_t images, std::int64_t n, const std::string& attrs, std::size_t most,
+                             real most_overlap, real least, fill fills = fill::small, int layout = 0) {
            values boxes = boxes_of(d, {images, n, 4}, 321);
            for (std::size_t i = 0; i < boxes.v.size(); i += 4) {
              if (boxes.v[i] > boxes.v[i + 2]) std::swap(boxes.v[i], boxes.v[i + 2]);
@@ -59,23 +59,24 @@ void add_suppress(table& t) {
                      scores.push_back(v[1].at({b, i}));
                      order.push_back(static_cast<std::size_t>(i));
                    }
+                   std::size_t count = 0;
                    for (std::size_t i : kept_of(all, scores, order, most_overlap, least))
-                     y.at({b, static_cast<std::int64_t>(i)}) = 1;
+                     if (count++ < most) y.at({b, static_cast<std::int64_t>(i)}) = 1;
                  }
                  return one(y);
                },
                layout);
          };
          const real inf = std::numeric_limits<real>::infinity();
-         by(column::random, 3, 20, "{.overlap = 0.25}", 0.25L, -inf);
-         by(column::random, 2, 30, "{.overlap = 0.5, .score = 0.25}", 0.5L, 0.25L);
-         by(column::empty, 2, 0, "", 0, -inf);
-         by(column::size_1, 1, 1, "", 0, -inf);
-         by(column::odd, 3, 37, "{.overlap = 0.125}", 0.125L, -inf);
+         by(column::random, 3, 20, "{.most = 20, .overlap = 0.25}", 20, 0.25L, -inf);
+         by(column::random, 2, 30, "{.most = 5, .overlap = 0.5, .score = 0.25}", 5, 0.5L, 0.25L);
+         by(column::empty, 2, 0, "", 1, 0, -inf);
+         by(column::size_1, 1, 1, "", 1, 0, -inf);
+         by(column::odd, 3, 37, "{.most = 7, .overlap = 0.125}", 7, 0.125L, -inf);
          for (int layout = 1; layout <= 3; ++layout)
-           by(column::strided, 2, 9, "{.overlap = 0.25}", 0.25L, -inf, fill::small, layout);
-         by(column::nan, 1, 19, "{.score = -1}", 0, -1, fill::nan);
-         by(column::infinities, 1, 19, "{.score = -1}", 0, -1, fill::infinities);
+           by(column::strided, 2, 9, "{.most = 9, .overlap = 0.25}", 9, 0.25L, -inf, fill::small, layout);
+         by(column::nan, 1, 19, "{.most = 19, .score = -1}", 19, 0, -1, fill::nan);
+         by(column::infinities, 1, 19, "{.most = 19, .score = -1}", 19, 0, -1, fill::infinities);
          c.refused(column::rank_0, "no axis", "", {filled(d, {4}, fill::small, 1), filled(d, {}, fill::small, 1)});
          c.missing(column::negative_axis, "no axis");
          return c;

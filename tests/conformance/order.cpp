@@ -57,6 +57,7 @@ void add_sort(table& t) {
                  by(column::random, {4, 12}, 1);
                  by(column::random, {9, 4}, 0, true);
                  by(column::random, {3, 200}, 1);
+                 by(column::random, {2, 300}, 1);
                  by(column::random, {2, 33, 3}, 1, true, fill::plain);
                  by(column::random, {2, 2}, 1);
                  by(column::empty, {0, 4}, 1);

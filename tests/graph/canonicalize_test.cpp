@@ -50,6 +50,31 @@ TEST_CASE("canonicalize: views of views are one, and none when nothing changes")
         "  return %0\n");
 }
 
+TEST_CASE("canonicalize: a shuffle along one axis is a gather; what moves several axes is not") {
+  becomes(ir::canonicalize, "%x: f32[2,6,3]",
+          "  %0 = reshape{.to = [2,2,3,3]}(%x) : f32[2,2,3,3]\n"
+          "  %1 = transpose{.axes = {0,2,1,3}}(%0) : f32[2,3,2,3]\n"
+          "  %2 = reshape{.to = [2,6,3]}(%1) : f32[2,6,3]\n"
+          "  return %2\n",
+          "  %0 = constant{.value = i64[6] {0,3,1,4,2,5}}() : i64[6]\n"
+          "  %1 = gather{.axis = 1}(%x, %0) : f32[2,6,3]\n"
+          "  return %1\n");
+  becomes(
+      ir::canonicalize, "%x: f32[1,24]",
+      "  %0 = reshape{.to = [2,3,4]}(%x) : f32[2,3,4]\n"
+      "  %1 = transpose{.axes = {2,0,1}}(%0) : f32[4,2,3]\n"
+      "  %2 = reshape{.to = [1,24]}(%1) : f32[1,24]\n"
+      "  return %2\n",
+      "  %0 = constant{.value = i64[24] {0,4,8,12,16,20,1,5,9,13,17,21,2,6,10,14,18,22,3,7,11,15,19,23}}() : i64[24]\n"
+      "  %1 = gather{.axis = 1}(%x, %0) : f32[1,24]\n"
+      "  return %1\n");
+  stays(ir::canonicalize, "%x: f32[4,6]",
+        "  %0 = reshape{.to = [4,2,3]}(%x) : f32[4,2,3]\n"
+        "  %1 = transpose{.axes = {1,0,2}}(%0) : f32[2,4,3]\n"
+        "  %2 = reshape{.to = [4,6]}(%1) : f32[4,6]\n"
+        "  return %2\n");
+}
+
 TEST_CASE("canonicalize: transposes compose; those that move nothing are no transposes") {
   becomes(ir::canonicalize, "%x: f32[2,3,4]",
           "  %0 = transpose{.axes = {1,2,0}}(%x) : f32[3,4,2]\n"

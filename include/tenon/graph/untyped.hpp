@@ -45,11 +45,15 @@ class [[nodiscard]] untyped_function {
   ir::graph graph() const;
   /// What the library chose for the latest extents: groups, kernels, memory. Prints.
   tenon::explanation explain() const;
+  /// How each kernel does on these arguments, by name: what `compiled::bench` answers. Throws as a call does.
+  tenon::explanation bench(const param_set& arguments) const;
   /// Where values lie between the kernels, for the latest extents: text that prints, and a drawing. Empty before the
   /// first call.
   workspace_plan memory_plan() const;
 
  private:
+  std::vector<const detail::any_view*> in_order(const param_set& arguments) const;
+
   detail::function_ref function_;
   std::vector<std::string> inputs_, outputs_;
 };

@@ -57,7 +57,8 @@ struct crop_and_resize_op : regions_op {
 };
 
 /// Of boxes [..., n, 4] (y, x of the lower, then of the upper corner) and scores [..., n] in descending order: 1 for a
-/// box whose score is high enough and that no kept one before it overlaps too much, else 0 (i64, [..., n]).
+/// box whose score is high enough and that no kept one before it overlaps too much, up to as many as may be kept; else
+/// 0 (i64, [..., n]).
 struct suppress_overlaps_op : unary_over<domain::floats> {
   using attrs = suppression_attrs;
   static constexpr const char* name = "suppress_overlaps";

@@ -117,7 +117,7 @@ struct conv_op {
     if (o.ok) o.out = r;
     return o;
   }
-  static constexpr type_outcome types(const auto&, dtypes t) { return product_types(t); }
+  static constexpr type_outcome types(const auto&, dtypes t) { return byte_product_types(t); }
   static constexpr dims unknown(shapes s) {
     if (s.any() || s[0].rank != Spatial + 2 || s[1].rank != Spatial + 2) return detail::any_dims();
     dims r = all_unknown(s[0]);

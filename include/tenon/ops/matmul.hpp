@@ -1,15 +1,23 @@
-// Products: matmul and einsum. 16-bit floats accumulate in f32, 8-bit integers in i32, which is then the result's type.
+// Products: matmul and einsum. 16-bit floats accumulate in f32, 8-bit integers in i32, which is then the result's type;
+// i8 and u8 multiply each other, too.
 #pragma once
 #include "tenon/ops/call.hpp"
 
 namespace tenon {
 namespace ops {
 
+constexpr bool is_byte(dtype d) { return d == i8 || d == u8; }
 /// Of sums of products: the operands' type, i32 for 8-bit integers.
 constexpr type_outcome product_types(dtypes t) {
   type_outcome o = one_type(domain::numbers, t);
-  if (o.ok && (o.out == i8 || o.out == u8)) o.out = i32;
+  if (o.ok && is_byte(o.out)) o.out = i32;
   return o;
+}
+/// The same, where one operand may be i8 and the other u8.
+constexpr type_outcome byte_product_types(dtypes t) {
+  type_outcome o;
+  o.out = i32;
+  return t.n == 2 && is_byte(t[0]) && is_byte(t[1]) ? o : product_types(t);
 }
 
 /// a @ b as NumPy's matmul: [..., m, k] and [..., k, n] give [..., m, n], leading axes broadcast; a vector on the left
@@ -44,7 +52,7 @@ struct matmul_op {
     o.out = r;
     return o;
   }
-  static constexpr type_outcome types(const auto&, dtypes t) { return product_types(t); }
+  static constexpr type_outcome types(const auto&, dtypes t) { return byte_product_types(t); }
 };
 
 }  // namespace ops

@@ -22,7 +22,7 @@ namespace ops {
 /// i: which result.
 /// The zero points may be null.
 /// Operands as the operators have them; operand 8 may be missing.
-constexpr bool is_byte(dtype d) { return d == i8 || d == u8 || d == any_dtype; }
+constexpr bool may_be_byte(dtype d) { return is_byte(d) || d == any_dtype; }
 
 /// A scale or zero point: of rank 0, of one element, or a vector along an axis of `x`.
 constexpr void check_along(outcome& o, std::string_view what, const dims& d, const dims& x, int axis) {
@@ -119,7 +119,7 @@ struct matmul_integer_op : unary_over<domain::integers> {
     type_outcome o;
     o.out = i32;
     for (int k = 0; k < t.n && o.ok; ++k)
-      if (!is_byte(t[k])) o.refuse() << tenon::name(t[k]) << " is neither i8 nor u8";
+      if (!may_be_byte(t[k])) o.refuse() << tenon::name(t[k]) << " is neither i8 nor u8";
     return o;
   }
 };
@@ -162,7 +162,7 @@ struct qlinear_matmul_op : unary_over<domain::integers> {
     type_outcome o;
     o.out = t[7];
     for (int k = 0; k < 8 && o.ok; ++k) {
-      if (is_scale(k) ? t[k] != f32 && t[k] != any_dtype : !is_byte(t[k]))
+      if (is_scale(k) ? t[k] != f32 && t[k] != any_dtype : !may_be_byte(t[k]))
         o.refuse() << tenon::name(t[k]) << (is_scale(k) ? " is not f32" : " is neither i8 nor u8");
     }
     return o;

@@ -58,6 +58,7 @@ class arithmetic {
   llvm::Value* fused_f64(llvm::Value* a, llvm::Value* b, llvm::Value* c);
   llvm::Value* call(ir::prim, dtype, std::span<llvm::Value* const>);
   llvm::Value* half_to_float(llvm::Value*);
+  llvm::Value* saturated(llvm::Value* x, dtype to);
   llvm::Value* before_16_bits(llvm::Value*, dtype from);
   llvm::Value* float_to_half(llvm::Value*);
   llvm::Value* float_to_bfloat(llvm::Value*);

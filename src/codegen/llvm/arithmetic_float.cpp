@@ -202,10 +202,22 @@ Value* arithmetic::cast(Value* x, dtype from, dtype to) {
   llvm::Type* t = type(to, lanes);
   if (is_float(from) && is_float(to)) return b_.CreateFPCast(x, t);
   if (is_float(to)) return is_signed_integer(from) ? b_.CreateSIToFP(x, t) : b_.CreateUIToFP(x, t);
+  if (is_float(from) && size_of(to) <= 2) return saturated(x, to);
   if (is_float(from))
     return b_.CreateIntrinsic(is_signed_integer(to) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat,
                               {t, x->getType()}, {x});
   return b_.CreateIntCast(x, t, is_signed_integer(from));
+}
+
+/// A float as a narrow integer. The intrinsic goes lane by lane; the bounds are floats.
+Value* arithmetic::saturated(Value* x, dtype to) {
+  const bool has_sign = is_signed_integer(to);
+  const double high = std::ldexp(1.0, 8 * size_of(to) - (has_sign ? 1 : 0)) - 1, low = has_sign ? -high - 1 : 0;
+  Value* above = b_.CreateSelect(b_.CreateFCmpOGT(x, real(x, low)), x, real(x, low));  // what is no number is low
+  Value* inside = b_.CreateSelect(b_.CreateFCmpOLT(above, real(x, high)), above, real(x, high));
+  Value* wide = b_.CreateFPToSI(inside, shaped(x, b_.getInt32Ty()));
+  if (has_sign) wide = b_.CreateSelect(b_.CreateFCmpORD(x, x), wide, number(wide, 0));
+  return b_.CreateTrunc(wide, type(to, lanes_of(x)));
 }
 
 /// The float to be rounded to 16 bits: rounded to odd where it is not exact, so that there is one rounding

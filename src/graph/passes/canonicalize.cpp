@@ -7,6 +7,7 @@
 #include "graph/trace.hpp"
 #include "loop/evaluate.hpp"
 #include "ops/leaf.hpp"
+#include "tenon/ops/indexing.hpp"
 #include "tenon/ops/relabel.hpp"
 
 namespace tenon::ir {
@@ -32,6 +33,39 @@ node_ref simpler_view(node_table& t, const node_ref& n) {
   if (!x->op->view || !n->type.shape.is_static()) return {};
   if (x->operands[0]->type == n->type) return x->operands[0];
   return reshaped(t, x->operands[0], n->type.shape, n->where);
+}
+
+//   reshape(transpose(reshape(x))) that only changes the order along one axis, a shuffle of channels -> gather(x)
+// It keeps x's axes, so that they may lie in any order.
+node_ref shuffled(node_table& t, const node_ref& n) {
+  const node_ref& moved = n->operands[0];
+  if (!moved->op->source || !moved->operands[0]->op->view) return {};
+  const node_ref &split = moved->operands[0], &x = split->operands[0];
+  if (x->type != n->type || !split->type.shape.is_static()) return {};
+  const dims &from = split->type.shape, &to = moved->type.shape, &shape = x->type.shape;
+  const auto source = [&](int d) { return moved->op->source(moved->attrs.get(), from.rank, d); };
+  int first = 0, last = from.rank - 1;
+  while (first < last && source(first) == first) ++first;
+  while (last > first && source(last) == last) --last;
+  extent_t before = 1, count = 1, outer = 1;
+  for (int d = 0; d < first; ++d) before *= from[d];
+  for (int d = first; d <= last; ++d) count *= from[d];
+  int axis = 0;
+  while (axis < shape.rank && outer < before) outer *= shape[axis++];
+  while (axis < shape.rank && shape[axis] == 1 && count > 1) ++axis;
+  if (axis == shape.rank || outer != before || shape[axis] != count || count == 0) return {};
+  std::vector<std::int64_t> place(static_cast<std::size_t>(count));
+  for (extent_t i = 0; i < count; ++i) {
+    extent_t rest = i, at[dims::max_rank]{};
+    for (int d = last; d >= first; --d) {
+      at[source(d)] = rest % to[d];
+      rest /= to[d];
+    }
+    for (int d = first; d <= last; ++d) rest = rest * from[d] + at[d];
+    place[static_cast<std::size_t>(i)] = rest;
+  }
+  const node_ref order = make_constant(i64, dims{count}, place.data(), n->where);
+  return t.make(detail::definition<ops::gather_op>(), shared(first_axis_attrs{axis}), {x, order}, n->where);
 }
 
 //   transpose(transpose(x))                      -> transpose(x)
@@ -202,8 +236,10 @@ node_ref simpler_map(node_table& t, const node_ref& n) {
 graph canonicalize(const graph& g, const pass_settings&) {
   return rewrite(g, [](node_table& t, const node_ref& n) -> node_ref {
     if (n->op == &as_definition()) return n->operands[0]->type == n->type ? n->operands[0] : node_ref();
-    if (n->op->view)
+    if (n->op->view) {
       if (node_ref r = simpler_view(t, n)) return r;
+      if (node_ref r = shuffled(t, n)) return r;
+    }
     if (n->op->source)
       if (node_ref r = simpler_transpose(t, n)) return r;
     if (n->op->kind == op_kind::movement) return unmoved(n);
