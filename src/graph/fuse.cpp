@@ -20,6 +20,8 @@ namespace {
 constexpr std::size_t max_results = 4;
 // Places in which one value may be computed again.
 constexpr std::size_t max_instances = 16;
+// Values that are followed on the way to a reduction.
+constexpr std::size_t most_looked_at = 16;
 // So many operations are no more than reading the result again.
 constexpr double free_operations = 4;
 // So many operations again take the time that a byte takes to be written and read.
@@ -268,6 +270,7 @@ class fuser {
       return root;
     }
     if (kind == op_kind::reduction && s.contractions) return refuse(why::one_kind, root);
+    arrange(n, *root, s.space);
     std::optional<group::output> stored;
     if (outside && !(stored = place_beside(n, root))) return output ? refuse(why::result) : refuse(why::apart, last);
     if (!pays(n, root, note)) return nullptr;
@@ -284,7 +287,7 @@ class fuser {
     const std::vector<instance>* const read = readings(n, root);
     const dims& shape = n.type.shape;
     if (!read || read->empty() || shape.count() == 0 || root->type.shape.count() == 0) return {};
-    const state& s = *group_.at(root);
+    state& s = *group_.at(root);
     const axis_order order = order_of(n);
     const auto in_order = [&](auto place) {
       int before = -1;
@@ -299,8 +302,10 @@ class fuser {
     group::output made{.value = &n, .axes = {}};
     for (const instance& i : *read)
       if (s.space.is_placed(i, shape, made.axes) &&
-          in_order([&](int d) { return s.space.place_of_axis(made.axes[static_cast<std::size_t>(d)]); }))
+          in_order([&](int d) { return s.space.place_of_axis(made.axes[static_cast<std::size_t>(d)]); })) {
+        s.space.put_outside(i);  // and stays there
         return made;
+      }
     return {};
   }
 
@@ -311,13 +316,9 @@ class fuser {
     const std::vector<instance>* const read = readings(n, root);
     const auto count = static_cast<double>(n.type.shape.count());
     if (!read || read->empty() || count == 0) return n.op->kind == op_kind::leaf;
-    double evaluations = 0;
-    bool masked = false;
     const std::size_t places = read->size();
-    for (const instance& i : *read) {
-      evaluations += s.space.evaluations(i);
-      masked = masked || !i.mask->is_true();
-    }
+    const bool masked = std::ranges::any_of(*read, [](const instance& i) { return !i.mask->is_true(); });
+    const double evaluations = evaluated(*read, s.space);
     note.other = root;
     note.times = static_cast<double>(places);
     if (places > max_instances) {
@@ -341,6 +342,37 @@ class fuser {
     note.why = why::again;
     if (each > free_operations) s.notes.push_back(note);
     return true;
+  }
+
+  // What reductions over the root's own elements make is computed outside of the loops that
+  // they go over, where those may be inside of all others:
+  //   softmax over axis 1 of [n, c, w]: for n, w: { max over c; sum over c; for c: the result }
+  void arrange(const node& n, const node& root, kernel_space& space) {
+    const std::vector<instance>* const read = readings(n, &root);
+    if (!read || read->empty() || !reduces_elements_of(root, n)) return;
+    kernel_space other = space;
+    for (const instance& i : *read)
+      if (!i.mask->is_true() || !other.put_outside(i)) return;
+    if (evaluated(*read, other) <= static_cast<double>(n.type.shape.count())) space = std::move(other);
+  }
+  static double evaluated(const std::vector<instance>& read, const kernel_space& space) {
+    double all = 0;
+    for (const instance& i : read) all += space.evaluations(i);
+    return all;
+  }
+  // Whether n is a reduction, or maps of one, of as many elements as the root has.
+  static bool reduces_elements_of(const node& root, const node& n) {
+    std::vector<const node*> open{&n};
+    for (std::size_t i = 0; i < open.size() && i < most_looked_at; ++i) {
+      const node& m = *open[i];
+      if (m.op->kind == op_kind::reduction) {
+        if (m.operand(0).type.shape.count() == root.type.shape.count()) return true;
+      } else if (m.op->kind == op_kind::map || m.op->view) {
+        for (const node_ref& o : m.operands)
+          if (o->type.shape.count() == n.type.shape.count()) open.push_back(o.get());
+      }
+    }
+    return false;
   }
 
   // Whether a contraction's value reaches `n` through maps of its shape that nobody else uses.
