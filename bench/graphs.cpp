@@ -1,5 +1,6 @@
 // How the passes over graphs grow with the graph: all of opt_level 3, fusion, aliases, the memory plan, and text.
 //
+//   graphs --one KIND NODES TIMES    one of them, so often, in this process: for profiles
 //   graphs [--stages]    chain, fan-out, ladder of shared diamonds, concat tree; 1,000, 10,000 and 100,000 nodes.
 //                        Each in a process of its own, the best of three; --stages: what each stage took.
 //                        Times are the processor's
@@ -169,6 +170,14 @@ outcome measured_apart(const kind& k, int n, bool stages) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 4 && std::strcmp(argv[1], "--one") == 0) {
+    for (const kind& k : kinds)
+      for (int i = 0; argv[2] == std::string(k.name) && i < std::atoi(argv[4]); ++i) {
+        const outcome o = measure(k, std::atoi(argv[3]), false);
+        std::printf("%d nodes, %.2f ms\n", o.nodes, o.seconds * 1e3);
+      }
+    return 0;
+  }
   const bool stages = argc > 1 && std::strcmp(argv[1], "--stages") == 0;
   bool good = true;
   std::printf(

@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "graph/node_map.hpp"
 #include "graph/op_def.hpp"
 #include "ops/leaf.hpp"
 #include "tenon/ops/arithmetic.hpp"
@@ -24,9 +25,10 @@ bool is(const node& n) {
 
 class finder {
  public:
-  explicit finder(const graph& g) : nodes_(post_order(g.outputs)) {
-    for (const node* n : nodes_) {
-      place_[n] = place_.size();
+  explicit finder(const graph& g) : order_(node_order(g)) {
+    std::size_t place = 0;
+    for (const node* n : order_->nodes) {
+      place_[n] = place++;
       for (const node_ref& o : n->operands) users_[o.get()].push_back(n);
     }
     for (const node_ref& o : g.outputs) users_[o.get()].push_back(nullptr);
@@ -34,7 +36,7 @@ class finder {
 
   std::unordered_map<const node*, const node*> run() {
     std::unordered_map<const node*, const node*> found;
-    for (const node* n : nodes_)
+    for (const node* n : order_->nodes)
       if (is<ops::matmul_op>(*n) && match(*n))
         for (const node* inside : inside_) found[inside] = n;
     return found;
@@ -118,9 +120,9 @@ class finder {
       if (!std::ranges::all_of(users_.at(n), inside)) inside_.erase(n);
   }
 
-  std::vector<const node*> nodes_;
-  std::unordered_map<const node*, std::size_t> place_;               // in the order of nodes_
-  std::unordered_map<const node*, std::vector<const node*>> users_;  // null: a result
+  std::shared_ptr<const graph_order> order_;
+  node_map<std::size_t> place_;               // in the order
+  node_map<std::vector<const node*>> users_;  // null: a result
   // Of the product that is looked at.
   std::unordered_set<const node*> inside_;
   dims shape_;

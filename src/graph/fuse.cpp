@@ -1,6 +1,7 @@
 #include "graph/fuse.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 #include <unordered_set>
 
@@ -20,6 +21,8 @@ namespace {
 constexpr std::size_t max_results = 4;
 // Places in which one value may be computed again.
 constexpr std::size_t max_instances = 16;
+// Values that are followed on the way to a reduction.
+constexpr std::size_t most_looked_at = 16;
 // So many operations are no more than reading the result again.
 constexpr double free_operations = 4;
 // So many operations again take the time that a byte takes to be written and read.
@@ -28,7 +31,8 @@ constexpr double operations_per_byte = 8;
 class fuser {
  public:
   fuser(const graph& g, const fusion_options& options)
-      : nodes_(post_order(g.outputs)),
+      : order_of_nodes_(node_order(g)),
+        nodes_(order_of_nodes_->nodes),
         enabled_(options.enabled),
         several_(options.several_results),
         contiguous_(options.contiguous) {
@@ -61,13 +65,21 @@ class fuser {
     std::vector<fusion_note> notes{};
     std::vector<group::output> also{};
   };
-  // A value as one kernel reads it, by the kernel's root.
-  using reader = std::pair<const node*, const node*>;
-  struct hash_of_reader {
-    std::size_t operator()(const reader& r) const {
-      return detail::mix(std::hash<const node*>()(r.first), std::hash<const node*>()(r.second));
-    }
+  // A value as one kernel reads it.
+  struct reading {
+    const node* root;
+    std::vector<instance> instances;
   };
+  std::vector<instance>* readings(const node& n, const node* root) {
+    std::vector<reading>* const all = pending_.find(&n);
+    if (!all) return nullptr;
+    const auto r = std::ranges::find(*all, root, &reading::root);
+    return r == all->end() ? nullptr : &r->instances;
+  }
+  std::vector<instance>& add_readings(const node& n, const node* root) {
+    if (std::vector<instance>* const known = readings(n, root)) return *known;
+    return pending_[&n].emplace_back(reading{root, {}}).instances;
+  }
 
   bool is_output(const node* n) const { return outputs_.contains(n); }
   const node* root_of(const node* n) const {
@@ -100,9 +112,10 @@ class fuser {
     if (!root) {
       root = &n;
       unjoin_views(n);
-      group_.emplace(&n, state{kernel_space(arena_, n.type.shape, order_of(n))});
-      pending_[{&n, &n}] = {group_.at(&n).space.root()};
-      group_.at(&n).notes.push_back(note);
+      state& s = states_.emplace_back(state{kernel_space(arena_, n.type.shape, order_of(n))});
+      group_[&n] = &s;
+      add_readings(n, &n) = {s.space.root()};
+      s.notes.push_back(note);
     } else if (may_view) {
       relabelled_[n.operands[0].get()].push_back(&n);
     }
@@ -110,7 +123,7 @@ class fuser {
   }
   void join(const node& n, const node* root) {
     root_of_[&n] = root;
-    state& s = group_.at(root);
+    state& s = *group_.at(root);
     s.nodes += root != &n;
     s.reductions += n.op->kind == op_kind::reduction;
     s.contractions += n.op->kind == op_kind::contraction;
@@ -120,14 +133,16 @@ class fuser {
   // What of its operands a node in a kernel reads.
   void expand(const node& n, state& s) {
     const node* const root = root_of(&n);
-    const auto own = pending_.extract({&n, root});
+    std::vector<instance>* const pending = readings(n, root);
+    const std::vector<instance> own = pending ? std::move(*pending) : std::vector<instance>();
+    if (std::vector<reading>* const all = pending_.find(&n)) *all = {};
     const op_kind k = n.op->kind;
     if (own.empty() || !enabled_ || detail::count_at_most(n.type.shape) == 0 || attention_.contains(&n)) return;
     if (k != op_kind::map && k != op_kind::movement && k != op_kind::reduction) return;
-    for (const instance& of : own.mapped())
+    for (const instance& of : own)
       for (kernel_space::read& r : s.space.reads(n, of)) {
         if (r.value->op->kind == op_kind::leaf && !r.value->op->compute) continue;
-        std::vector<instance>& all = pending_[{r.value, root}];
+        std::vector<instance>& all = add_readings(*r.value, root);
         if (std::ranges::find(all, r.of) == all.end()) all.push_back(std::move(r.of));
       }
   }
@@ -150,12 +165,12 @@ class fuser {
   }
   // What was to be computed together with a value that is stored now is a view of it.
   void unjoin_views(const node& n) {
-    const auto all = relabelled_.extract(&n);
-    if (all.empty()) return;
-    for (const node* v : all.mapped()) {
+    std::vector<const node*>* const all = relabelled_.find(&n);
+    if (!all) return;
+    for (const node* v : std::exchange(*all, {})) {
       if (!viewable(n, *v)) continue;
       row_major_.insert(&n);
-      --group_.at(root_of(v)).nodes;
+      --group_.at(root_of(v))->nodes;
       root_of_[v] = nullptr;
       view(*v);
     }
@@ -164,7 +179,7 @@ class fuser {
   void view(const node& n) {
     alias_[&n] = n.operands[0].get();
     stored_.insert(n.operands[0].get());
-    viewer_.try_emplace(n.operands[0].get(), &n);
+    if (const auto [viewer, fresh] = viewer_.insert(n.operands[0].get()); fresh) *viewer = &n;
     if (is_result(n)) claimed_.insert(n.operands[0].get());
   }
   bool is_result(const node& n) const { return is_output(&n) || claimed_.contains(&n); }
@@ -198,7 +213,7 @@ class fuser {
   }
   // In which order a value lies in memory, as far as that is decided; views of it may still ask for another.
   axis_order order_of(const node& n) const {
-    if (const auto it = order_.find(&n); it != order_.end()) return it->second;
+    if (const axis_order* const asked = order_.find(&n)) return *asked;
     if (is_given(n) || is_output(&n) || row_major_.contains(&n) || !channels_last_.contains(&n)) return {};
     return channels_last(n.type.shape);
   }
@@ -239,7 +254,7 @@ class fuser {
         return refuse(why::products, by);
       }
     }
-    state& s = group_.at(root);
+    state& s = *group_.at(root);
     const bool outside = output || last != root;
     if (outside && (!several_ || s.contractions || s.also.size() >= max_results ||
                     (kind != op_kind::map && kind != op_kind::reduction)))
@@ -256,6 +271,7 @@ class fuser {
       return root;
     }
     if (kind == op_kind::reduction && s.contractions) return refuse(why::one_kind, root);
+    arrange(n, *root, s.space);
     std::optional<group::output> stored;
     if (outside && !(stored = place_beside(n, root))) return output ? refuse(why::result) : refuse(why::apart, last);
     if (!pays(n, root, note)) return nullptr;
@@ -269,11 +285,11 @@ class fuser {
   // How the kernel of `root` can store n, each element once and in the order in which it lies in memory; nothing when
   // it computes them in other places.
   std::optional<group::output> place_beside(const node& n, const node* root) {
-    const auto read = pending_.find({&n, root});
+    const std::vector<instance>* const read = readings(n, root);
     const dims& shape = n.type.shape;
-    if (read == pending_.end() || detail::count_at_most(shape) == 0 || detail::count_at_most(root->type.shape) == 0)
+    if (!read || read->empty() || detail::count_at_most(shape) == 0 || detail::count_at_most(root->type.shape) == 0)
       return {};
-    const state& s = group_.at(root);
+    state& s = *group_.at(root);
     const axis_order order = order_of(n);
     const auto in_order = [&](auto place) {
       int before = -1;
@@ -286,27 +302,25 @@ class fuser {
       return true;
     };
     group::output made{.value = &n, .axes = {}};
-    for (const instance& i : read->second)
+    for (const instance& i : *read)
       if (s.space.is_placed(i, shape, made.axes) &&
-          in_order([&](int d) { return s.space.place_of_axis(made.axes[static_cast<std::size_t>(d)]); }))
+          in_order([&](int d) { return s.space.place_of_axis(made.axes[static_cast<std::size_t>(d)]); })) {
+        s.space.put_outside(i);  // and stays there
         return made;
+      }
     return {};
   }
 
   // Whether computing `n` wherever it is read costs less than a buffer of its own.
   bool pays(const node& n, const node* root, fusion_note& note) {
     using why = fusion_note::reason;
-    state& s = group_.at(root);
-    const auto read = pending_.find({&n, root});
+    state& s = *group_.at(root);
+    const std::vector<instance>* const read = readings(n, root);
     const auto count = static_cast<double>(detail::count_at_most(n.type.shape));
-    if (read == pending_.end() || count == 0) return n.op->kind == op_kind::leaf;
-    double evaluations = 0;
-    bool masked = false;
-    const std::size_t places = read->second.size();
-    for (const instance& i : read->second) {
-      evaluations += s.space.evaluations(i);
-      masked = masked || !i.mask->is_true();
-    }
+    if (!read || read->empty() || count == 0) return n.op->kind == op_kind::leaf;
+    const std::size_t places = read->size();
+    const bool masked = std::ranges::any_of(*read, [](const instance& i) { return !i.mask->is_true(); });
+    const double evaluations = evaluated(*read, s.space);
     note.other = root;
     note.times = static_cast<double>(places);
     if (places > max_instances) {
@@ -330,6 +344,37 @@ class fuser {
     note.why = why::again;
     if (each > free_operations) s.notes.push_back(note);
     return true;
+  }
+
+  // What reductions over the root's own elements make is computed outside of the loops that
+  // they go over, where those may be inside of all others:
+  //   softmax over axis 1 of [n, c, w]: for n, w: { max over c; sum over c; for c: the result }
+  void arrange(const node& n, const node& root, kernel_space& space) {
+    const std::vector<instance>* const read = readings(n, &root);
+    if (!read || read->empty() || !reduces_elements_of(root, n)) return;
+    kernel_space other = space;
+    for (const instance& i : *read)
+      if (!i.mask->is_true() || !other.put_outside(i)) return;
+    if (evaluated(*read, other) <= static_cast<double>(detail::count_at_most(n.type.shape))) space = std::move(other);
+  }
+  static double evaluated(const std::vector<instance>& read, const kernel_space& space) {
+    double all = 0;
+    for (const instance& i : read) all += space.evaluations(i);
+    return all;
+  }
+  // Whether n is a reduction, or maps of one, of as many elements as the root has.
+  static bool reduces_elements_of(const node& root, const node& n) {
+    std::vector<const node*> open{&n};
+    for (std::size_t i = 0; i < open.size() && i < most_looked_at; ++i) {
+      const node& m = *open[i];
+      if (m.op->kind == op_kind::reduction) {
+        if (m.operand(0).type.shape.count() == root.type.shape.count()) return true;
+      } else if (m.op->kind == op_kind::map || m.op->view) {
+        for (const node_ref& o : m.operands)
+          if (o->type.shape.count() == n.type.shape.count()) open.push_back(o.get());
+      }
+    }
+    return false;
   }
 
   // Whether a contraction's value reaches `n` through maps of its shape that nobody else uses.
@@ -363,7 +408,7 @@ class fuser {
     for (const node* n : nodes_) {
       if (root_of(n) == n) {
         index[n] = f.groups.size();
-        state& s = group_.at(n);
+        state& s = *group_.at(n);
         for (const group::output& o : s.also)
           if (axis_order order = order_of(*o.value); !order.empty()) f.order[o.value] = std::move(order);
         f.groups.push_back({n, {}, {}, std::move(s.also), std::move(s.notes)});
@@ -372,7 +417,8 @@ class fuser {
     for (const node* n : nodes_)
       if (const node* const r = root_of(n); r && r != n) f.groups[index.at(r)].inlined.push_back(n);
     for (group& g : f.groups) {
-      std::unordered_set<const node*> inside(g.inlined.begin(), g.inlined.end()), seen;
+      const std::unordered_set<const node*> inside(g.inlined.begin(), g.inlined.end());
+      std::unordered_set<const node*> seen;
       auto read = [&](const node* n) {
         for (const node_ref& o : n->operands) {
           if (inside.contains(o.get()) || is_splat(*o)) continue;
@@ -385,24 +431,26 @@ class fuser {
     return f;
   }
 
-  std::vector<const node*> nodes_;
+  std::shared_ptr<const graph_order> order_of_nodes_;
+  const std::vector<const node*>& nodes_;
   bool enabled_, several_;
   node_map<std::size_t> place_of_;  // in nodes_
   const std::function<bool(const node&)>& contiguous_;
   node_map<std::vector<const node*>> users_;
-  std::unordered_set<const node*> outputs_, stored_, claimed_;  // claimed: a view of it is a result
-  std::unordered_set<const node*> row_major_, channels_last_;
-  std::unordered_map<const node*, axis_order> order_;  // asked for by a view
+  node_set outputs_, stored_, claimed_;  // claimed: a view of it is a result
+  node_set row_major_, channels_last_;
+  node_map<axis_order> order_;  // asked for by a view
   std::unordered_map<const node*, const node*> alias_;
   node_map<const node*> root_of_;                           // null where there is none
   std::unordered_map<const node*, const node*> attention_;  // what is computed inside of a product
   std::unordered_map<const node*, const node*> prologues_;  // movement, by the contraction that does it
-  std::unordered_map<const node*, const node*> viewer_;     // of what is stored for a view: one
+  node_map<const node*> viewer_;                            // of what is stored for a view: one
   // Views in the groups of their readers, by what they show.
-  std::unordered_map<const node*, std::vector<const node*>> relabelled_;
+  node_map<std::vector<const node*>> relabelled_;
   expr_arena arena_;
-  std::unordered_map<reader, std::vector<instance>, hash_of_reader> pending_;  // of what is not placed yet
-  std::unordered_map<const node*, state> group_;
+  node_map<std::vector<reading>> pending_;  // of what is not placed yet
+  std::deque<state> states_;
+  node_map<state*> group_;  // by the root
 };
 
 }  // namespace

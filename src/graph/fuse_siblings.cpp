@@ -1,8 +1,8 @@
 #include <algorithm>
-#include <unordered_map>
 
 #include "core/growing.hpp"
 #include "graph/fuse.hpp"
+#include "graph/node_map.hpp"
 #include "graph/op_def.hpp"
 
 namespace tenon::ir {
@@ -43,18 +43,17 @@ class merger {
   }
   void run() {
     // Of the groups that read a value, each is asked for by the next ones.
-    std::unordered_map<const node*, std::size_t> reader;
+    node_map<std::size_t> reader;
     std::vector<bool> gone(f_.groups.size());
     for (std::size_t k = 0; k < f_.groups.size(); ++k) {
       const node* const x = may_share(f_.groups[k]) ? largest_operand(f_.groups[k]) : nullptr;
       if (!x) continue;
-      const auto [it, fresh] = reader.try_emplace(x, k);
-      if (fresh) continue;
-      if (k - it->second <= nearby && fits(f_.groups[it->second], f_.groups[k], it->second)) {
-        merge(f_.groups[it->second], std::move(f_.groups[k]), it->second);
+      const auto [last, fresh] = reader.insert(x);
+      if (!fresh && k - *last <= nearby && fits(f_.groups[*last], f_.groups[k], *last)) {
+        merge(f_.groups[*last], std::move(f_.groups[k]), *last);
         gone[k] = true;
       } else {
-        it->second = k;
+        *last = k;
       }
     }
     std::size_t k = 0;
@@ -75,7 +74,7 @@ class merger {
       return false;
     return std::ranges::all_of(b.operands, [&](const node* o) {
       const auto made = made_.find(o->op->kind == op_kind::projection ? o->operands[0].get() : o);
-      return made == made_.end() || made->second < place;
+      return !made || *made < place;
     });
   }
   void merge(group& a, group&& b, std::size_t place) {
@@ -95,7 +94,7 @@ class merger {
   }
 
   fusion& f_;
-  std::unordered_map<const node*, std::size_t> made_;  // by which group
+  node_map<std::size_t> made_;  // by which group
 };
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "graph/fuse.hpp"
 #include "graph/op_def.hpp"
@@ -56,12 +55,12 @@ std::string to_string(const fusion_note& n) {
 }
 
 std::string to_string(const graph& g, const fusion& f) {
-  std::unordered_map<const node*, const group*> group_of;
+  node_map<const group*> group_of;
   for (const group& k : f.groups)
     for (const node* n : k.inlined) group_of[n] = &k;
   std::vector<const node*> order;
-  std::unordered_map<const node*, std::string> comments;
-  std::unordered_set<const node*> placed;
+  node_map<std::string> comments;
+  node_set placed;
   // What is in no kernel (constants, views of buffers) stands where it is first needed.
   const auto place = [&](const node* n) {
     std::vector<const node*> open{n};
@@ -74,7 +73,7 @@ std::string to_string(const graph& g, const fusion& f) {
         continue;
       }
       open.pop_back();
-      if (placed.insert(top).second) order.push_back(top);
+      if (placed.insert(top)) order.push_back(top);
     }
   };
   int number = 0;

@@ -42,7 +42,8 @@ double times_read(expr_arena& a, const node& n, const node& operand) {
   return all / static_cast<double>(detail::count_at_most(operand.type.shape));
 }
 
-kernel_space::kernel_space(expr_arena& a, const dims& root, const axis_order& order) : a_(a) {
+kernel_space::kernel_space(expr_arena& a, const dims& root, const axis_order& order)
+    : a_(&a), loops_(static_cast<std::size_t>(root.rank)) {
   for (int place = 0; place < root.rank; ++place) {
     const int d = order.empty() ? place : order[static_cast<std::size_t>(place)];
     axis_at_.push_back(d);
@@ -52,7 +53,7 @@ kernel_space::kernel_space(expr_arena& a, const dims& root, const axis_order& or
 }
 
 instance kernel_space::root() const {
-  instance i{std::vector<expr_ref>(axes_.size()), a_.boolean(true), -1};
+  instance i{std::vector<expr_ref>(axes_.size()), a_->boolean(true), -1};
   for (std::size_t place = 0; place < axes_.size(); ++place)
     i.at[static_cast<std::size_t>(axis_at_[place])] = axes_[place];
   return i;
@@ -63,14 +64,16 @@ int kernel_space::place_of(expr_ref v) const {
   return it == axes_.end() ? -1 : static_cast<int>(it - axes_.begin());
 }
 
-// Loops further in than all that it mentions do not count.
-kernel_space::depth kernel_space::depth_of(const instance& i) const {
+// How many loops of axes are around it; -1: it is none of them.
+int kernel_space::depth_of_loop(expr_ref v) const {
+  const int place = place_of(v);
+  return place < 0 ? -1 : static_cast<int>(loops_.place_of(static_cast<std::size_t>(place)));
+}
+
+std::vector<expr_ref> kernel_space::mentioned_by(const instance& i) const {
   std::vector<expr_ref> mentioned;
-  depth d;
   const auto add = [&](expr_ref e) {
-    if (!e->is(expr_kind::variable)) return;
-    mentioned.push_back(e);
-    d.level = std::max(d.level, place_of(e) + 1);
+    if (e->is(expr_kind::variable)) mentioned.push_back(e);
   };
   const auto look_into = [&](expr_ref e) {
     if (e->operands.empty()) return add(e);
@@ -78,20 +81,32 @@ kernel_space::depth kernel_space::depth_of(const instance& i) const {
   };
   for (expr_ref e : i.at) look_into(e);
   look_into(i.mask);
-  d.reduction = i.inside;
+  return mentioned;
+}
+
+// Loops further in than all that it mentions do not count.
+int kernel_space::level_of(const std::vector<expr_ref>& mentioned, int around) const {
+  int level = around < 0 ? 0 : reductions_[static_cast<std::size_t>(around)].level;
+  for (expr_ref e : mentioned) level = std::max(level, depth_of_loop(e) + 1);
+  return level;
+}
+
+kernel_space::depth kernel_space::depth_of(const instance& i) const {
+  const std::vector<expr_ref> mentioned = mentioned_by(i);
+  depth d{i.inside, 0};
   while (d.reduction >= 0) {
     const reduction& r = reductions_[static_cast<std::size_t>(d.reduction)];
     if (std::ranges::find_first_of(r.variables, mentioned) != r.variables.end()) break;
     d.reduction = r.around;
   }
-  if (d.reduction >= 0) d.level = std::max(d.level, reductions_[static_cast<std::size_t>(d.reduction)].level);
+  d.level = level_of(mentioned, d.reduction);
   return d;
 }
 
 double kernel_space::evaluations(const instance& i) const {
   const depth d = depth_of(i);
   double n = 1;
-  for (int place = 0; place < d.level; ++place) n *= extents_[static_cast<std::size_t>(place)];
+  for (int loop = 0; loop < d.level; ++loop) n *= extents_[loops_[static_cast<std::size_t>(loop)]];
   for (int r = d.reduction; r >= 0; r = reductions_[static_cast<std::size_t>(r)].around)
     n *= reductions_[static_cast<std::size_t>(r)].trips;
   return n;
@@ -116,6 +131,15 @@ int kernel_space::place_of_axis(int axis) const {
   return it == axis_at_.end() ? -1 : static_cast<int>(it - axis_at_.begin());
 }
 
+bool kernel_space::put_outside(const instance& i) {
+  const std::vector<expr_ref> mentioned = mentioned_by(i);
+  const bool done = loops_.put_outside([&](std::size_t place) {
+    return !axes_[place]->is(expr_kind::variable) || std::ranges::find(mentioned, axes_[place]) != mentioned.end();
+  });
+  for (reduction& r : reductions_) r.level = level_of(r.mentioned, r.around);
+  return done;
+}
+
 instance kernel_space::normal(instance i) const {
   i.inside = depth_of(i).reduction;
   return i;
@@ -127,7 +151,7 @@ expr_ref kernel_space::definition(const node& n, const instance& of) {
     lower_operand o;
     o.type = t.element;
     o.shape = t.shape;
-    for (extent_t e : t.shape) o.extents.push_back(a_.index(e));
+    for (extent_t e : t.shape) o.extents.push_back(a_->index(e));
     return o;
   };
   std::vector<lower_operand> in;
@@ -137,10 +161,10 @@ expr_ref kernel_space::definition(const node& n, const instance& of) {
     if (known == buffers_.end()) buffers_.push_back(o.get());
     in.push_back(described(o->type));
     in.back().read = [this, id, t = o->type.element](std::span<const expr_ref> at, expr_ref mask) {
-      return a_.load(t, id, at, mask);
+      return a_->load(t, id, at, mask);
     };
   }
-  lower_context c(a_, std::move(in), {described(n.type)}, n.op->main_operand, of.mask);
+  lower_context c(*a_, std::move(in), {described(n.type)}, n.op->main_operand, of.mask);
   return n.op->compute(c, n.attrs.get(), of.at);
 }
 
@@ -151,7 +175,7 @@ std::vector<kernel_space::read> kernel_space::reads(const node& n, const instanc
       const dims& s = o->type.shape;
       read r{o.get(), {{}, of.mask, of.inside}};
       for (int d = 0; d < s.rank; ++d)
-        r.of.at.push_back(s[d] == 1 ? a_.index(0) : of.at[of.at.size() - static_cast<std::size_t>(s.rank - d)]);
+        r.of.at.push_back(s[d] == 1 ? a_->index(0) : of.at[of.at.size() - static_cast<std::size_t>(s.rank - d)]);
       r.of = normal(std::move(r.of));
       found.push_back(std::move(r));
     }
@@ -167,8 +191,9 @@ std::vector<kernel_space::read> kernel_space::reads(const node& n, const instanc
     if (!seen.insert(e).second) continue;
     int within = around;
     if (e->is(expr_kind::reduce)) {
-      const depth d = depth_of({of.at, of.mask, around});
-      reduction r{d.reduction, d.level, 1, {}};
+      const instance here{of.at, of.mask, around};
+      const depth d = depth_of(here);
+      reduction r{d.reduction, d.level, 1, {}, mentioned_by(here)};
       for (int i = 0; i < e->loops(); ++i) {
         r.variables.push_back(e->loop_variable(i));
         const expr_ref trips = e->loop_extent(i);

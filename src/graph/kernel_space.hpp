@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graph/layout.hpp"
+#include "graph/loop_order.hpp"
 #include "graph/node.hpp"
 #include "loop/expr.hpp"
 
@@ -47,6 +48,9 @@ class kernel_space {
   bool is_placed(const instance&, const dims& shape, std::vector<int>& axes) const;
   /// Where the root's axis lies in its memory; -1 for -1.
   int place_of_axis(int axis) const;
+  /// Puts the loops that the instance depends on outside of the others, as far as what was put outside before allows.
+  /// Whether its loops are the outermost ones then.
+  bool put_outside(const instance&);
 
  private:
   struct reduction {
@@ -54,19 +58,25 @@ class kernel_space {
     int level;     // axes of the root that are open around it
     double trips;  // of its own loops
     std::vector<expr_ref> variables;
+    std::vector<expr_ref> mentioned;  // by the instance that it is of
   };
   struct depth {
     int reduction = -1, level = 0;
   };
   depth depth_of(const instance&) const;
+  std::vector<expr_ref> mentioned_by(const instance&) const;
+  int level_of(const std::vector<expr_ref>& mentioned, int around) const;
   int place_of(expr_ref variable) const;
+  int depth_of_loop(expr_ref variable) const;
   expr_ref definition(const node&, const instance&);
   instance normal(instance) const;
 
-  expr_arena& a_;
-  std::vector<expr_ref> axes_;  // by place in memory; the constant 0 where the extent is 1
-  std::vector<int> axis_at_;    // the root's axis for each place
+  expr_arena* a_;
+  // By place in memory.
+  std::vector<expr_ref> axes_;  // the constant 0 where the extent is 1
+  std::vector<int> axis_at_;    // the root's axis
   std::vector<double> extents_;
+  loop_order loops_;  // as in memory, until something is put outside
   std::vector<reduction> reductions_;
   std::vector<const node*> buffers_;  // by the ids of loads in definitions
 };

@@ -45,9 +45,10 @@ axis_order order_of_viewed(const node& permuted, const axis_order& view) {
   return normal(order, permuted.operand(0).type.shape);
 }
 
-std::unordered_set<const node*> channels_last_region(const graph& g) {
-  const std::vector<const node*> order = post_order(g.outputs);
-  std::unordered_set<const node*> outputs, region;
+node_set channels_last_region(const graph& g) {
+  const auto known = node_order(g);
+  const std::vector<const node*>& order = known->nodes;
+  node_set outputs, region;
   for (const node_ref& o : g.outputs) outputs.insert(o.get());
   // With weights that are packed once.
   auto prefers = [](const node& n) {

@@ -1,10 +1,9 @@
 // Layout: in which order a value's axes lie in memory. Definitions are in logical indices, so another layout is another
 // order of the same loops and no operator has a rule for it.
 #pragma once
-#include <unordered_set>
 #include <vector>
 
-#include "graph/node.hpp"
+#include "graph/node_map.hpp"
 #include "tenon/graph/graph.hpp"
 
 namespace tenon::ir {
@@ -22,6 +21,6 @@ axis_order order_of_viewed(const node& permuted, const axis_order& view);
 
 /// The values that are better off with channels innermost: what convolutions read and write, and what lies between
 /// them. Convolutions whose result is a result of the graph keep the order that is asked of them.
-std::unordered_set<const node*> channels_last_region(const graph&);
+node_set channels_last_region(const graph&);
 
 }  // namespace tenon::ir

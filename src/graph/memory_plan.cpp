@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "core/growing.hpp"
+#include "graph/node_map.hpp"
 #include "graph/op_def.hpp"
 #include "ops/leaf.hpp"
 
@@ -28,7 +29,7 @@ class planner {
       for (const node* o : k.operands) {
         const node* const s = f.storage(o);
         if (s->op->kind == op_kind::projection && !block_.contains(s)) hold(s, made.at(s->operands[0].get()));
-        if (const auto b = block_.find(s); b != block_.end()) plan_.blocks[b->second].life.last = step;
+        if (const std::size_t* const b = block_.find(s)) plan_.blocks[*b].life.last = step;
       }
     }
   }
@@ -36,15 +37,15 @@ class planner {
   void take_over(const std::function<bool(const node&)>& contiguous) {
     for (int step = 0; step < static_cast<int>(f_.groups.size()); ++step) {
       const group& k = f_.groups[static_cast<std::size_t>(step)];
-      const auto own = block_.find(k.root);
-      if (own == block_.end() || !is_elementwise(k, contiguous)) continue;
+      std::size_t* const own = block_.find(k.root);
+      if (!own || !is_elementwise(k, contiguous)) continue;
       const node* const x = dying_operand(k, step);
       if (!x) continue;
-      memory_block &from = plan_.blocks[block_.at(f_.storage(x))], &to = plan_.blocks[own->second];
+      memory_block &from = plan_.blocks[block_.at(f_.storage(x))], &to = plan_.blocks[*own];
       from.life.last = to.life.last;
       from.holds.push_back(k.root);
       to.holds.clear();
-      own->second = static_cast<std::size_t>(&from - plan_.blocks.data());
+      *own = static_cast<std::size_t>(&from - plan_.blocks.data());
       plan_.in_place[k.root] = x;
     }
     std::erase_if(plan_.blocks, [](const memory_block& b) { return b.holds.empty(); });
@@ -67,8 +68,10 @@ class planner {
   // The buffer lives from `step` on, at least.
   void hold(const node* stored, int step) {
     if (results_.contains(stored)) return;
-    const auto [b, fresh] = block_.try_emplace(stored, plan_.blocks.size());
-    if (fresh) plan_.blocks.push_back({{(bytes_of(*stored) + 63) / 64 * 64, step, step}, 0, {stored}});
+    const auto [block, fresh] = block_.insert(stored);
+    if (!fresh) return;
+    *block = plan_.blocks.size();
+    plan_.blocks.push_back({{(bytes_of(*stored) + 63) / 64 * 64, step, step}, 0, {stored}});
   }
 
   const axis_order& order_of(const node& n) const {
@@ -119,8 +122,8 @@ class planner {
     read(k.root);
     std::ranges::for_each(k.inlined, read);
     for (const node* s : order)
-      if (const auto b = block_.find(s); read_as.at(s) && b != block_.end()) {
-        const lifetime& life = plan_.blocks[b->second].life;
+      if (const std::size_t* const b = block_.find(s); read_as.at(s) && b) {
+        const lifetime& life = plan_.blocks[*b].life;
         if (life.last == step && life.first < step && life.bytes > 0) return read_as.at(s);
       }
     return nullptr;
@@ -129,8 +132,8 @@ class planner {
   const fusion& f_;
   const buffer_parts& parts_;
   memory_plan plan_;
-  std::unordered_map<const node*, std::size_t> block_;  // of each buffer of the workspace
-  std::unordered_set<const node*> results_;
+  node_map<std::size_t> block_;  // of each buffer of the workspace
+  node_set results_;
 };
 
 }  // namespace

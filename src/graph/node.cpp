@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
+#include <cstddef>
+#include <memory_resource>
 
 #include "core/growing.hpp"
 #include "graph/node_map.hpp"
@@ -53,7 +56,7 @@ std::string described(const node& n) {
 }
 
 template <class Error>
-[[noreturn]] void refuse(const op_def& op, std::string_view why, const std::vector<node_ref>& operands, const loc& w) {
+[[noreturn]] void refuse(const op_def& op, std::string_view why, const operand_list& operands, const loc& w) {
   std::string text = fmt::format("{}: {}", op.name, why);
   for (std::size_t i = 0; i < operands.size(); ++i) text += (i ? ", " : "; ") + described(*operands[i]);
   throw Error(fmt::format("{}; at {}:{}", text, w.file(), w.line()));
@@ -80,23 +83,31 @@ std::string to_string(const value_type& t) {
   return std::string(s.view());
 }
 
-node_ref make_node(const op_def& op, attrs_ref attrs, std::vector<node_ref> operands, const loc& w) {
+node_ref make_node(const op_def& op, attrs_ref attrs, operand_list operands, const loc& w) {
   const int n = static_cast<int>(operands.size());
   if (n < op.min_operands || n > op.max_operands)
     refuse<argument_error>(op, fmt::format("takes {} operands, not {}", op.min_operands, n), operands, w);
-  std::vector<dims> shapes;
-  std::vector<dtype> types;
+  // On the stack where they are few.
+  std::byte space[512];
+  std::pmr::monotonic_buffer_resource memory(space, sizeof space);
+  std::pmr::vector<dims> shapes(&memory);
+  std::pmr::vector<dtype> types(&memory);
+  shapes.reserve(operands.size());
+  types.reserve(operands.size());
+  bool controls = false;
   for (const node_ref& o : operands) {
     if (!o) refuse<argument_error>(op, "an operand is an empty tensor handle", {}, w);
     if (!o->more.empty() && op.kind != op_kind::projection)
       refuse<argument_error>(op, "an operand has several results; take one of them", operands, w);
     shapes.push_back(o->type.shape);
     types.push_back(o->type.element);
+    controls = controls || o->controls;
   }
   auto made = std::make_unique<node>(w);
   made->op = &op;
   made->attrs = std::move(attrs);
   made->operands = std::move(operands);
+  made->controls = controls || has_bodies(op);
   // Rules over operand types see neither the other results nor bodies.
   if (op.kind == op_kind::projection) {
     made->type = projected_type(*made);
@@ -146,6 +157,23 @@ std::vector<const node*> post_order(std::span<const node_ref> roots) {
   return order;
 }
 
+namespace {
+std::vector<std::uint64_t> root_serials(const graph& g) {
+  std::vector<std::uint64_t> r;
+  for (const node_ref& n : g.inputs) r.push_back(n->serial);
+  for (const node_ref& n : g.outputs) r.push_back(n->serial);
+  return r;
+}
+}  // namespace
+
+std::shared_ptr<const graph_order> node_order(const graph& g) {
+  std::vector<std::uint64_t> serials = root_serials(g);
+  if (g.order && g.order->roots == serials) return g.order;
+  std::vector<node_ref> roots = g.inputs;  // also those that nothing uses
+  roots.insert(roots.end(), g.outputs.begin(), g.outputs.end());
+  return std::make_shared<const graph_order>(graph_order{post_order(roots), false, std::move(serials)});
+}
+
 // Open addressing, at most half full: a node's hash lies beside it, so that what differs is not looked at.
 struct node_table::impl {
   struct slot {
@@ -154,34 +182,51 @@ struct node_table::impl {
   };
   std::vector<slot> slots{64};
   std::size_t count = 0;
+  // What was kept, and is in no slot before somebody asks: most passes make nothing.
+  std::vector<const node*> kept;
 
-  slot& place(const node_ref& n) {
-    for (std::size_t i = n->hash;; ++i) {
+  slot& place(std::uint64_t hash, const node& n) {
+    for (std::size_t i = hash;; ++i) {
       slot& s = slots[i & (slots.size() - 1)];
-      if (!s.n || (s.hash == n->hash && (s.n == n || same_structure(*s.n, *n)))) return s;
+      if (!s.n || (s.hash == hash && (s.n.get() == &n || same_structure(*s.n, n)))) return s;
     }
   }
-  void grow() {
-    std::vector<slot> old(2 * slots.size());
+  void grow(std::size_t to) {
+    std::vector<slot> old(to);
     old.swap(slots);
     for (slot& s : old)
-      if (s.n) place(s.n) = std::move(s);
+      if (s.n) place(s.hash, *s.n) = std::move(s);
+  }
+  const node_ref& add(node_ref n) {
+    if (2 * (count + 1) > slots.size()) grow(2 * slots.size());
+    slot& s = place(n->hash, *n);
+    if (!s.n) {
+      ++count;
+      s.hash = n->hash;
+      s.n = std::move(n);
+    }
+    return s.n;
+  }
+  void place_kept() {
+    if (kept.empty()) return;
+    if (const std::size_t wanted = std::bit_ceil(2 * (count + kept.size() + 1)); wanted > slots.size()) grow(wanted);
+    for (const node* n : kept) add(node_ref(n));
+    kept.clear();
   }
 };
 
 node_table::node_table() : impl_(std::make_unique<impl>()) {}
 node_table::~node_table() = default;
 node_ref node_table::unique(node_ref n) {
-  if (2 * (impl_->count + 1) > impl_->slots.size()) impl_->grow();
-  impl::slot& s = impl_->place(n);
-  if (!s.n) {
-    ++impl_->count;
-    s.hash = n->hash;
-    s.n = std::move(n);
-  }
-  return s.n;
+  impl_->place_kept();
+  return impl_->add(std::move(n));
 }
-node_ref node_table::make(const op_def& op, attrs_ref attrs, std::vector<node_ref> operands, const loc& w) {
+void node_table::keep(const node* n) { impl_->kept.push_back(n); }
+bool node_table::contains(const node* n) {
+  impl_->place_kept();
+  return impl_->place(n->hash, *n).n.get() == n;
+}
+node_ref node_table::make(const op_def& op, attrs_ref attrs, operand_list operands, const loc& w) {
   return unique(make_node(op, std::move(attrs), std::move(operands), w));
 }
 

@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "graph/operand_list.hpp"
 #include "tenon/core/hash.hpp"
 #include "tenon/dsl/handle.hpp"
+#include "tenon/graph/graph.hpp"
 
 namespace tenon::ir {
-
-using detail::node_ref;
 
 /// Element type and extents of a value.
 struct value_type {
@@ -26,15 +26,17 @@ std::string to_string(const value_type&);  // "f32[n,784]"
 using attrs_ref = std::shared_ptr<const void>;
 
 struct node {
+  // What walks over graphs look at comes first, side by side.
   const op_def* op = nullptr;
+  operand_list operands;
+  const std::uint64_t serial;  ///< counts the nodes that were ever made: see node_map.hpp
+  mutable std::atomic<std::uint32_t> references{0};
+  bool controls = false;   ///< it, or what it is made of, has bodies
+  std::uint64_t hash = 0;  ///< structural: operator, attributes, operands' hashes, types
   attrs_ref attrs;
-  std::vector<node_ref> operands;
   value_type type;               ///< of the first result
   std::vector<value_type> more;  ///< of the results after the first; only `result` nodes may use such a node
-  std::uint64_t hash = 0;        ///< structural: operator, attributes, operands' hashes, types
-  const std::uint64_t serial;    ///< counts the nodes that were ever made: see node_map.hpp
   loc where;                     ///< for errors and profiles; never in the hash
-  mutable std::atomic<std::uint32_t> references{0};
 
   explicit node(loc w);
   const node& operand(int i) const { return *operands[static_cast<std::size_t>(i)]; }
@@ -47,12 +49,23 @@ struct node {
 
 /// Makes a node: checks the number of operands, infers its types by the operator's rules and hashes it. Throws
 /// shape_error or type_error as emit does.
-node_ref make_node(const op_def&, attrs_ref, std::vector<node_ref> operands, const loc&);
+node_ref make_node(const op_def&, attrs_ref, operand_list, const loc&);
 /// Whether two nodes have the same operator, attributes, types and (by identity) operands.
 bool same_structure(const node&, const node&);
 
 /// Every distinct node, operands before users; iterative.
 std::vector<const node*> post_order(std::span<const node_ref> roots);
+
+/// The nodes of a graph, operands before users, its inputs first.
+struct graph_order {
+  std::vector<const node*> nodes;
+  /// Whether no two nodes have the same structure.
+  bool distinct = false;
+  /// Whose order it is: the serial numbers of inputs and outputs.
+  std::vector<std::uint64_t> roots;
+};
+/// Known already of a graph that a pass made, or found by a walk.
+std::shared_ptr<const graph_order> node_order(const graph&);
 
 /// Hash-conses: of nodes with the same structure it keeps the first. Iterative rewriting is built on it.
 class node_table {
@@ -60,7 +73,10 @@ class node_table {
   node_table();
   ~node_table();
   node_ref unique(node_ref);
-  node_ref make(const op_def&, attrs_ref, std::vector<node_ref> operands, const loc&);
+  /// A node that equals no other one that the table was given or will be given so.
+  void keep(const node* n);
+  bool contains(const node*);
+  node_ref make(const op_def&, attrs_ref, operand_list, const loc&);
 
  private:
   struct impl;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -22,8 +23,12 @@ class node_map {
     return p && p->present >> entry(n) & 1 ? &p->values[entry(n)] : nullptr;
   }
   bool contains(const node* n) const { return find(n) != nullptr; }
-  /// What must be there.
-  T& at(const node* n) const { return *find(n); }
+  /// What must be there: std::out_of_range else.
+  T& at(const node* n) const {
+    T* const found = find(n);
+    if (!found) throw std::out_of_range("node_map: a node that it does not know");
+    return *found;
+  }
   /// Made if it is not there.
   T& operator[](const node* n) { return *insert(n).first; }
   /// Where it is, and whether it was made now.

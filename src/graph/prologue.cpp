@@ -11,16 +11,15 @@ namespace {
 
 class finder {
  public:
-  finder(const graph& g, const std::unordered_set<const node*>& reordered)
-      : nodes_(post_order(g.outputs)), reordered_(reordered) {
+  finder(const graph& g, const node_set& reordered) : order_(node_order(g)), reordered_(reordered) {
     arena_.variable(i64, dims::max_rank - 1);  // of axes
-    for (const node* n : nodes_)
+    for (const node* n : order_->nodes)
       for (const node_ref& o : n->operands) ++uses_[o.get()];
     for (const node_ref& o : g.outputs) ++uses_[o.get()];
   }
   std::unordered_map<const node*, const node*> run() {
     std::unordered_map<const node*, const node*> found;
-    for (const node* n : nodes_) {
+    for (const node* n : order_->nodes) {
       if (n->op->kind != op_kind::contraction || n->type.shape.count() == 0) continue;
       for (const node_ref& o : n->operands) {
         const std::vector<const node*> chain = chain_of(*o);
@@ -75,16 +74,15 @@ class finder {
            std::ranges::any_of(f.coefficients, [](expr_ref e) { return e->is_constant(1); });
   }
 
-  std::vector<const node*> nodes_;
-  const std::unordered_set<const node*>& reordered_;
-  std::unordered_map<const node*, int> uses_;
+  std::shared_ptr<const graph_order> order_;
+  const node_set& reordered_;
+  node_map<int> uses_;
   expr_arena arena_;
 };
 
 }  // namespace
 
-std::unordered_map<const node*, const node*> contraction_prologues(const graph& g,
-                                                                   const std::unordered_set<const node*>& reordered) {
+std::unordered_map<const node*, const node*> contraction_prologues(const graph& g, const node_set& reordered) {
   return finder(g, reordered).run();
 }
 

@@ -40,15 +40,14 @@ bool is_name(std::string_view s) {
 }
 
 // Names of values: an input's own when it is a name and unique, numbers else.
-std::unordered_map<const node*, std::string> name_values(const graph& g, const std::vector<const node*>& order) {
-  std::unordered_map<const node*, std::string> names;
+node_map<std::string> name_values(const graph& g, const std::vector<const node*>& order) {
+  node_map<std::string> names;
   std::unordered_set<std::string> used;
   int next = 0;
   auto give = [&](const node* n) {
     if (names.contains(n)) return;
     std::string s(leaf_name(*n));
-    if (!is_name(s) || used.contains(s)) s = fmt::format("{}", next++);
-    used.insert(s);
+    if (!is_name(s) || !used.insert(s).second) s = fmt::format("{}", next++);
     names[n] = "%" + s;
   };
   for (const node_ref& i : g.inputs) give(i.get());
@@ -70,18 +69,17 @@ std::string indented(std::string_view text, std::string_view by) {
 
 std::string to_string(const graph& g) { return to_string(g, post_order(g.outputs), {}); }
 
-std::string to_string(const graph& g, const std::vector<const node*>& order,
-                      const std::unordered_map<const node*, std::string>& comments) {
+std::string to_string(const graph& g, const std::vector<const node*>& order, const node_map<std::string>& comments) {
   const auto names = name_values(g, order);
   std::string s = "graph(";
   for (std::size_t i = 0; i < g.inputs.size(); ++i)
     s += fmt::format("{}{}: {}", i ? ", " : "", names.at(g.inputs[i].get()), to_string(g.inputs[i]->type));
   s += ") {\n";
-  std::unordered_set<const node*> inputs;
+  node_set inputs;
   for (const node_ref& i : g.inputs) inputs.insert(i.get());
   for (const node* n : order) {
     if (inputs.contains(n)) continue;
-    if (const auto c = comments.find(n); c != comments.end()) s += fmt::format("  // {}\n", c->second);
+    if (const std::string* const c = comments.find(n)) s += fmt::format("  // {}\n", *c);
     s += fmt::format("  {} = {}{}(", names.at(n), n->op->name, n->op->attrs->print(n->attrs.get()));
     for (std::size_t i = 0; i < n->operands.size(); ++i)
       s += fmt::format("{}{}", i ? ", " : "", names.at(n->operands[i].get()));
@@ -102,7 +100,7 @@ std::string to_string(const graph& g, const std::vector<const node*>& order,
 
 bool equal(const graph& a, const graph& b) {
   if (a.inputs.size() != b.inputs.size() || a.outputs.size() != b.outputs.size()) return false;
-  std::unordered_map<const node*, const node*> same;
+  node_map<const node*> same;
   for (std::size_t i = 0; i < a.inputs.size(); ++i) {
     if (a.inputs[i]->type != b.inputs[i]->type) return false;
     same[a.inputs[i].get()] = b.inputs[i].get();
@@ -111,8 +109,8 @@ bool equal(const graph& a, const graph& b) {
   if (x.size() != y.size()) return false;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const node &p = *x[i], &q = *y[i];
-    if (auto it = same.find(&p); it != same.end()) {
-      if (it->second != &q) return false;
+    if (const node* const* const known = same.find(&p)) {
+      if (*known != &q) return false;
       continue;
     }
     if (p.op != q.op || p.type != q.type || p.more != q.more || p.operands.size() != q.operands.size() ||

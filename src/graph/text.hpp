@@ -1,16 +1,14 @@
 // Graphs as text, in an order of the caller's.
 #pragma once
 #include <string>
-#include <unordered_map>
 #include <vector>
 
-#include "graph/node.hpp"
+#include "graph/node_map.hpp"
 #include "tenon/graph/graph.hpp"
 
 namespace tenon::ir {
 
 /// The nodes in this order, operands before users, some with a comment in the line above.
-std::string to_string(const graph&, const std::vector<const node*>& order,
-                      const std::unordered_map<const node*, std::string>& comments);
+std::string to_string(const graph&, const std::vector<const node*>& order, const node_map<std::string>& comments);
 
 }  // namespace tenon::ir

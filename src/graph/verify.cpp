@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_set>
 
+#include "graph/node_map.hpp"
 #include "graph/op_def.hpp"
 #include "graph/passes.hpp"
 #include "ops/control.hpp"
@@ -16,14 +16,15 @@ void verify(const graph& g) {
                                     n.where.file(), n.where.line()));
   };
   if (g.outputs.empty()) throw compile_error("graph: it has no outputs");
-  std::unordered_set<const node*> inputs;
+  node_set inputs;
   for (const node_ref& i : g.inputs) {
     if (!i || i->op != &input_definition()) throw compile_error("graph: an entry of the input list is no input");
-    if (!inputs.insert(i.get()).second) broken(*i, "an input stands twice in the list");
+    if (!inputs.insert(i.get())) broken(*i, "an input stands twice in the list");
   }
   for (const node_ref& o : g.outputs)
     if (!o) throw compile_error("graph: an output is empty");
-  for (const node* n : post_order(g.outputs)) {
+  const auto order = node_order(g);
+  for (const node* n : order->nodes) {
     if (n->op == &input_definition() && !inputs.contains(n)) broken(*n, "an input is not in the list of inputs");
     for (const node_ref& o : n->operands)
       if (!o->more.empty() && n->op->kind != op_kind::projection) broken(*n, "an operand has several results");

@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "graph/loop_order.hpp"
 #include "loop/evaluate.hpp"
 #include "schedule/interleave.hpp"
 #include "schedule/rules.hpp"
@@ -42,15 +43,17 @@ class nest {
       if (e->is(expr_kind::reduce)) reductions_.push_back(e);
     stored_.resize(c.also.size());
     find_free_variables();
+    order_axes();
     for (expr_ref r : reductions_) level_[r] = level_of(r);
     vector_axis_ = !axes_.empty() && lanes_ > 1 && !rows_are_dense();
   }
 
   stmt_ref build() {
     const int rank = static_cast<int>(axes_.size());
-    const int outer = vector_axis_ ? rank - 1 : rank;
+    const int outer = vector_axis_ ? lane_axis_ : rank;
     if (rank == 0) return inside(0);
-    if (const int vectors = columns_at_once(); vectors > 1) return columns(vectors);
+    if (const int vectors = columns_at_once(); vectors > 1 || (vectors == 1 && lane_axis_ + 1 < rank))
+      return columns(vectors);
     if (outer == 0) return blocks();
     // No trip makes a reduction again that others share with it.
     int shared = outer;
@@ -81,43 +84,66 @@ class nest {
   }
 
  private:
+  // Each reduction goes over axes that the result has, too: those it keeps are put outside, in the order of memory.
+  //   softmax over axis 1 of [n, c, w]: n, w, c
+  void order_axes() {
+    loop_order loops(axes_.size());
+    for (expr_ref r : reductions_)
+      if (is_free(r)) loops.put_outside([&](std::size_t d) { return free_[r].contains(axes_[d]->variable); });
+    const std::vector<const computation::axis*> in_memory = axes_;
+    for (std::size_t place = 0; place < axes_.size(); ++place) {
+      axes_[place] = in_memory[loops[place]];
+      if (loops[place] + 1 == axes_.size()) lane_axis_ = static_cast<int>(place);
+    }
+  }
   // Vectors of columns that are worked on side by side where every reduction goes over what lies around them: one has
-  // nothing to do while its sum's last step ends, and reads too little of each line and page.
+  // nothing to do while its sum's last step ends, and reads too little of each line and page. 0: it may not be.
   int columns_at_once() {
-    if (!vector_axis_ || reductions_.empty()) return 1;
+    if (!vector_axis_ || reductions_.empty()) return 0;
+    const int inside_lanes = lane_axis_ + 1;
     for (expr_ref r : reductions_) {
       std::int64_t copies = 1;
       for (int i = 0; i < r->loops(); ++i) {
         const expr_ref extent = r->loop_extent(i);
         copies *= extent->is(expr_kind::constant) ? extent->payload : unrolled_at_most + 1;
       }
-      const bool own = level_[r] == static_cast<int>(axes_.size()) && ready(r, level_[r]);
-      if (!own || is_arg(r->reducer()) || copies <= unrolled_at_most) return 1;
+      const bool own = level_[r] >= inside_lanes && ready(r, level_[r]);
+      if (!own || is_arg(r->reducer()) || copies <= unrolled_at_most) return 0;
     }
     for (const computation::result& r : c_.also)
-      if (level_of(r) < static_cast<int>(axes_.size())) return 1;
-    const std::int64_t vectors = c_.at_least(axes_.back()->extent) / lanes_,
+      if (level_of(r) < inside_lanes) return 0;
+    const std::int64_t vectors = c_.at_least(axes_[static_cast<std::size_t>(lane_axis_)]->extent) / lanes_,
                        most = side_by_side / std::ssize(reductions_);
-    return static_cast<int>(
-        std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(1, std::min(vectors, most)))));
+    if (vectors < 1) return 0;
+    auto chosen = std::bit_floor(static_cast<std::uint64_t>(std::clamp<std::int64_t>(most, 1, vectors)));
+    // What goes on inside is more than a reading of the input: that all threads have some of it counts for more.
+    std::int64_t outer = 1;
+    for (int d = 0; d < lane_axis_; ++d) outer *= c_.at_least(axes_[static_cast<std::size_t>(d)]->extent);
+    const auto trips = [&] { return outer * vectors / static_cast<std::int64_t>(chosen); };
+    while (inside_lanes < std::ssize(axes_) && chosen > 2 && trips() < enough_trips) chosen /= 2;
+    return static_cast<int>(chosen);
   }
   // Blocks of columns, the last one shifted inwards.
   //   before: vectorized j: { sum; for i: sum += x[i, j]; y[j] = sum }
   //   after:  parallel b: vectorized l: { sum0, sum1, ..; for i: { sum0 += x[i, first + l]; sum1 += x[i, first + lanes
   //   + l]; .. }
   //                                       y[first + l] = sum0; .. }
+  // Loops inside of the lanes stay there.
   stmt_ref columns(int vectors) {
-    const computation::axis& x = *axes_.back();
+    const auto outer = static_cast<std::size_t>(lane_axis_);
+    const computation::axis& x = *axes_[outer];
     const expr_ref width = a_.index(vectors * lanes_), lane = a_.fresh_variable();
     std::vector<expr_ref> extents, values;
-    for (std::size_t d = 0; d + 1 < axes_.size(); ++d) extents.push_back(axes_[d]->extent);
+    for (std::size_t d = 0; d < outer; ++d) extents.push_back(axes_[d]->extent);
     extents.push_back(a_.div(a_.add(x.extent, a_.sub(width, a_.index(1))), width));
     const fused_loop f = fuse_loops(a_, extents);
     const expr_ref first = a_.min(a_.mul(f.indices.back(), width), a_.sub(x.extent, width));
     for (int j = 0; j < vectors; ++j) values.push_back(a_.add(first, a_.add(lane, a_.index(j * lanes_))));
-    const stmt_ref whole = interleave(c_.kernel, inside(static_cast<int>(axes_.size())), x.variable, values);
+    kept_lane_ = lane;
+    row_bytes_ /= vectors;
+    const stmt_ref whole = interleave(c_.kernel, inside(lane_axis_ + 1), x.variable, values);
     std::vector<std::pair<expr_ref, expr_ref>> at;
-    for (std::size_t d = 0; d + 1 < axes_.size(); ++d) at.emplace_back(axes_[d]->variable, f.indices[d]);
+    for (std::size_t d = 0; d < outer; ++d) at.emplace_back(axes_[d]->variable, f.indices[d]);
     const stmt_ref body = make_stmt(loop{lane, a_.index(0), a_.index(lanes_), loop_kind::vectorized, lanes_, whole});
     return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, substituted(body, at)});
   }
@@ -173,14 +199,14 @@ class nest {
     for (expr_ref e : post_order(roots))
       if (e->is(expr_kind::load)) f(e);
   }
-  // Whether a reduction inside the last axis reads its rows with unit stride and the axis with a larger one: then lanes
-  // go along the rows.
+  // Whether a reduction inside the axis of the lanes reads its rows with unit stride and the axis with a larger one:
+  // then lanes go along the rows.
   bool rows_are_dense() {
     bool dense = false;
     for (expr_ref r : reductions_) {
-      if (level_[r] < static_cast<int>(axes_.size())) continue;
+      if (level_[r] <= lane_axis_) continue;
       each_load(r->body(), [&](expr_ref e) {
-        if (stride(e, axes_.back()->variable) != -1) return;
+        if (stride(e, axes_[static_cast<std::size_t>(lane_axis_)]->variable) != -1) return;
         for (int i = 0; i < r->loops(); ++i)
           dense |= stride(e, r->loop_variable(i)) == 1 && long_enough(r->loop_extent(i));
       });
@@ -216,7 +242,7 @@ class nest {
     const int rank = static_cast<int>(axes_.size());
     for (expr_ref r : reductions_) {
       if (done_.contains(r) || !ready(r, level)) continue;
-      reduce(r, list, !vector_axis_ || level < rank);
+      reduce(r, list, !vector_axis_ || level <= lane_axis_);
     }
     for (std::size_t i = 0; i < c_.also.size(); ++i) {
       const computation::result& r = c_.also[i];
@@ -228,7 +254,7 @@ class nest {
     if (level == rank) {
       list.push_back(make_stmt(store{c_.output, point(), resolved(c_.value), a_.boolean(true), is_streamed()}));
     } else {
-      const bool vector = vector_axis_ && level + 1 == rank;
+      const bool vector = vector_axis_ && level == lane_axis_;
       const computation::axis& x = *axes_[static_cast<std::size_t>(level)];
       list.push_back(
           make_stmt(loop{x.variable, a_.index(0), x.extent, vector ? loop_kind::vectorized : loop_kind::serial,
@@ -261,9 +287,9 @@ class nest {
   }
 
   // All reductions inside it that do not need its own loops are done, and its axes are open.
-  bool ready(expr_ref r, int level) {
-    if (level_[r] > level) return false;
-    // One that mentions the loops of a reduction around it is made inside that one.
+  bool ready(expr_ref r, int level) { return level_[r] <= level && is_free(r); }
+  // One that mentions the loops of a reduction around it is made inside that one.
+  bool is_free(expr_ref r) {
     for (expr_ref around : reductions_)
       for (int i = 0; i < around->loops(); ++i)
         if (free_[r].contains(around->loop_variable(i))) return false;
@@ -313,7 +339,7 @@ class nest {
     const expr_ref position = arg ? r->loop_variable(0) : nullptr;
     const bool simple = body.empty();
     body.push_back(make_stmt(update{r->reducer(), best, {}, resolved(r->body()), a_.boolean(true), position}));
-    if (may_vectorize) keep(r, body);
+    if (may_vectorize || kept_lane_) keep(r, body);
     stmt_ref s = make_block(std::move(body));
     std::int64_t copies = simple ? 1 : unrolled_at_most + 1;
     for (std::size_t k = order.size(); k-- > 0;) {
@@ -344,6 +370,16 @@ class nest {
       count *= std::max<std::int64_t>(c_.at_call(extents.back()), 1);
       if (count > row_bytes_) return;
     }
+    // Each lane has its own.
+    const auto in_row = [&](std::vector<expr_ref> at) {
+      if (kept_lane_) at.push_back(kept_lane_);
+      return at;
+    };
+    std::vector<expr_ref> sizes = extents;
+    if (kept_lane_) {
+      sizes.push_back(a_.index(lanes_));
+      count *= lanes_;
+    }
     const auto users = loops_like(r, extents);
     const expr_ref roots[] = {r->body()};
     std::vector<expr_ref> order = post_order(roots);
@@ -363,12 +399,11 @@ class nest {
         const expr_ref there = a_.substitute(e, pairs(own, at));
         if (!mentions(root, there)) continue;
         if (row < 0)
-          row =
-              c_.kernel.add_buffer("row" + std::to_string(c_.kernel.buffers.size()), e->type, scope::scratch, extents);
-        made_[there] = a_.load(e->type, row, at);
+          row = c_.kernel.add_buffer("row" + std::to_string(c_.kernel.buffers.size()), e->type, scope::scratch, sizes);
+        made_[there] = a_.load(e->type, row, in_row(at));
       }
       if (row < 0) continue;
-      body.push_back(make_stmt(store{row, own, value, a_.boolean(true)}));
+      body.push_back(make_stmt(store{row, in_row(own), value, a_.boolean(true)}));
       inside.insert(e->operands.begin(), e->operands.end());
     }
   }
@@ -435,9 +470,11 @@ class nest {
   int lanes_;
   std::int64_t row_bytes_;  // that a row kept between loops may have
   bool vector_axis_ = false;
-  std::vector<const computation::axis*> axes_;
-  std::vector<expr_ref> reductions_;  // inner before outer
-  std::vector<bool> stored_;          // of what is stored beside the result
+  int lane_axis_ = -1;                          // the innermost one in memory
+  expr_ref kept_lane_ = nullptr;                // of a block of columns: what is kept, is kept for each lane
+  std::vector<const computation::axis*> axes_;  // by loop, the outermost first
+  std::vector<expr_ref> reductions_;            // inner before outer
+  std::vector<bool> stored_;                    // of what is stored beside the result
   std::unordered_map<expr_ref, std::unordered_set<expr_ref>> free_;
   std::unordered_map<expr_ref, int> level_;
   std::unordered_set<expr_ref> done_;

@@ -217,13 +217,42 @@ TEST_CASE("fusion does not fire where it costs more than it saves") {
   CHECK(stored_for(pooled("{1,1}", "31,31"), "erf", reason::too_often));
   CHECK(pooled("{3,3}", "11,11").groups.size() == 1);
 
-  // A reduction across the rows would be made again for each row.
-  f = fused(read("%x: f32[300,40]",
-                 "  %0 = sum{.axes = {0}, .keep = true}(%x) : f32[1,40]\n"
+  // A reduction of something else would be made again for each row.
+  f = fused(read("%x: f32[300,40], %y: f32[7,40]",
+                 "  %0 = sum{.axes = {0}, .keep = true}(%y) : f32[1,40]\n"
                  "  %1 = div(%x, %0) : f32[300,40]\n"
                  "  return %1\n"));
   CHECK(f.groups.size() == 2);
   CHECK(stored_for(f, "sum", reason::too_often));
+  // Rows' maxima are made outside of the columns: no loops are left to be outside of the rows for the columns' sums.
+  f = fused(read("%x: f32[300,40]",
+                 "  %0 = max{.axes = {1}, .keep = true}(%x) : f32[300,1]\n"
+                 "  %1 = sub(%x, %0) : f32[300,40]\n"
+                 "  %2 = sum{.axes = {0}, .keep = true}(%1) : f32[1,40]\n"
+                 "  %3 = div(%1, %2) : f32[300,40]\n"
+                 "  return %3\n"));
+  CHECK(f.groups.size() == 2);
+}
+
+TEST_CASE("a reduction across the rows puts the columns' loops outside") {
+  const ir::graph columns = read("%x: f32[300,40]",
+                                 "  %0 = sum{.axes = {0}, .keep = true}(%x) : f32[1,40]\n"
+                                 "  %1 = div(%x, %0) : f32[300,40]\n"
+                                 "  return %1, %0\n");
+  const fused_graph f = fused(columns);
+  REQUIRE(f.groups.size() == 1);
+  CHECK(f.groups[0].also.size() == 1);
+  check_results(columns);
+  // One inside of the other: planes, then their columns.
+  const ir::graph nested = read("%x: f32[6,30,40]",
+                                "  %0 = max{.axes = {1,2}, .keep = true}(%x) : f32[6,1,1]\n"
+                                "  %1 = sub(%x, %0) : f32[6,30,40]\n"
+                                "  %2 = exp(%1) : f32[6,30,40]\n"
+                                "  %3 = sum{.axes = {1}, .keep = true}(%2) : f32[6,1,40]\n"
+                                "  %4 = div(%2, %3) : f32[6,30,40]\n"
+                                "  return %4\n");
+  CHECK(fused(nested).groups.size() == 1);
+  check_results(nested);
 }
 
 TEST_CASE("fusion does not fire into contractions, programs and under conditions") {

@@ -145,6 +145,62 @@ TEST_CASE("row reductions and what reads them: one kernel, from operators and fr
          }));
 }
 
+TEST_CASE("along an axis that is not the last: one kernel, from operators and from plain definitions") {
+  constexpr reduce_attrs middle{.axes = {1}, .keep = true}, gone{.axes = {1}, .keep = false};
+  const auto back = [](const value& m) -> value { return unsqueeze(m, {1}); };
+  // Columns: whole vectors and some more, fewer than a vector, one; an axis short enough for straight code.
+  for (const auto& [channels, columns] :
+       {std::pair<extent_t, extent_t>{100, 64}, {100, 37}, {40, 5}, {33, 1}, {5, 70}}) {
+    CAPTURE(channels);
+    CAPTURE(columns);
+    const auto x = [&] { return values{given("x", {8, channels, columns})}; };
+    expect("softmax", 1, 0, count(x(), [](values v) { return values{softmax.with<{.axis = 1}>(v[0])}; }));
+    expect("softmax, axis dropped", 1, 0, count(x(), [&](values v) {
+             const value e = exp(v[0] - back(max(v[0], gone)));
+             return values{e / back(sum(e, gone))};
+           }));
+    expect("log_softmax", 1, 0, count(x(), [](values v) { return values{log_softmax.with<{.axis = 1}>(v[0])}; }));
+    expect("log_softmax, spelled out", 1, 0, count(x(), [&](values v) {
+             const value shifted = v[0] - max(v[0], middle);
+             return values{shifted - log(sum(exp(shifted), middle))};
+           }));
+    expect("norm over channels", 1, 0, count(x(), [&](values v) {
+             const value centered = v[0] - mean(v[0], middle);
+             return values{centered * rsqrt(mean(centered * centered, middle) + 1e-5)};
+           }));
+    expect("norm over channels, its mean and variance too", 1, 0, count(x(), [&](values v) {
+             const value m = mean(v[0], middle), centered = v[0] - m;
+             const value variance = mean(centered * centered, middle);
+             return values{centered * rsqrt(variance + 1e-5), m, variance};
+           }));
+  }
+  // Of images, along channels, and what of a batch is kept: channels.
+  const auto images = [] { return values{given("x", {3, 24, 9, 10}), given("scale", {24, 1, 1})}; };
+  expect("softmax of images along channels", 1, 0,
+         count(images(), [](values v) { return values{softmax.with<{.axis = 1}>(v[0])}; }));
+  expect("norm along channels, scaled", 1, 0, count(images(), [&](values v) {
+           const value centered = v[0] - mean(v[0], middle);
+           return values{centered * rsqrt(mean(centered * centered, middle) + 1e-5) * v[1]};
+         }));
+  expect("norm of each channel of a batch", 1, 0, count(images(), [&](values v) {
+           constexpr reduce_attrs batch{.axes = {0, 2, 3}, .keep = true};
+           const value centered = v[0] - mean(v[0], batch);
+           return values{centered * rsqrt(mean(centered * centered, batch) + 1e-5) * v[1]};
+         }));
+  // Two wishes for the outermost loops that no order fulfils: rows' maxima, and columns' of what they leave.
+  const counted both = count({given("x", {40, 50})}, [](values v) {
+    const value y = v[0] / max(v[0], {.axes = {1}, .keep = true});
+    return values{y - max(y, {.axes = {0}, .keep = true})};
+  });
+  CHECK(both.kernels > 1);
+  CHECK(both.right);
+  // A value that is read along other axes than it is made stays apart: [50] of the columns of another operand.
+  const counted other = count({given("x", {40, 50}), given("w", {50, 7})},
+                              [](values v) { return values{v[0] * sum(v[1], {.axes = {1}})}; });
+  CHECK(other.kernels == 2);
+  CHECK(other.right);
+}
+
 TEST_CASE("maps: one kernel") {
   const auto x = [] { return values{given("x", {37, 100})}; };
   expect("gelu", 1, 0, count(x(), [](values v) { return values{gelu(v[0])}; }));

@@ -1,5 +1,6 @@
 // The graph of a callable as a value: to look at, to print, to read back.
 #pragma once
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,8 @@
 
 namespace tenon {
 namespace ir {
+
+struct graph_order;
 
 /// An immutable graph: what its inputs are, in order, and what it gives. Copies share the nodes.
 class graph {
@@ -19,6 +22,9 @@ class graph {
   /// Nodes by operator name; for tests and counts.
   int count(std::string_view op) const;
   friend std::string to_string(const graph&);
+
+  /// Of its nodes, as the pass that made it knows it: kept where inputs and outputs are still those.
+  std::shared_ptr<const graph_order> order{};
 };
 
 std::string to_string(const graph&);

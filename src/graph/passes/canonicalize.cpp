@@ -163,14 +163,17 @@ of_one only_operand(const node& n) {
   }
   return r;
 }
-// The map's value in its element type, `x` being the operand's (in its own).
-expr_ref value_at(expr_arena& a, const node& n, const node& operand, expr_ref x) {
+// The map's value of these operands in its element type, `x` being the operand's (in its own).
+expr_ref value_at(expr_arena& a, const node& n, std::span<const node_ref> operands, const node& operand, expr_ref x) {
   std::vector<expr_ref> v;
-  for (const node_ref& o : n.operands) {
+  for (const node_ref& o : operands) {
     const dtype t = compute_type(o->type.element);
     v.push_back(o.get() == &operand ? a.cast(t, x) : a.cast(t, a.constant_bits(o->type.element, *uniform(*o))));
   }
   return a.cast(n.type.element, n.op->scalar(a, n.attrs.get(), v));
+}
+expr_ref value_at(expr_arena& a, const node& n, const node& operand, expr_ref x) {
+  return value_at(a, n, n.operands, operand, x);
 }
 
 // The identities of scalar operations are those that expressions know; each keeps every bit.
@@ -226,8 +229,8 @@ node_ref simpler_map(node_table& t, const node_ref& n) {
   }
   const detail::type_outcome direct = n->op->types(n->attrs.get(), {types.data(), static_cast<int>(types.size())});
   if (!direct.ok || direct.out != n->type.element) return {};
-  node_ref made = t.make(*n->op, n->attrs, std::move(operands), n->where);
-  return value_at(a, *made, *y, w) == both ? made : node_ref();
+  if (value_at(a, *n, operands, *y, w) != both) return {};
+  return t.make(*n->op, n->attrs, std::move(operands), n->where);
 }
 
 }  // namespace
