@@ -1,6 +1,7 @@
 // Passes around contractions: before and after, where they must not fire, and values near what they were.
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <string>
 
 #include "graph/op_def.hpp"
@@ -100,6 +101,9 @@ TEST_CASE("fold_scale: where it must not") {
       {image.node()}, {conv2d.with<{.groups = 2}>(image * constant<6, 1, 1>(1), constant<4, 3, 3, 3>(2)).node()});
   CHECK(folded(g).count("mul") == 1);  // both groups read the same places of their weights
   CHECK(muls(relu(p) * constant<3>(3)) == 1);
+  // What is not finite: 0 * inf would be no number where the sum times inf is one.
+  CHECK(muls(p * std::numeric_limits<float>::infinity()) == 1);
+  CHECK(folded(graph_of({x.node()}, {(p / 0).node()})).count("div") == 1);
 }
 
 TEST_CASE("combine_parallel: products of one value are one product, and what follows each goes along") {

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <cmath>
 #include <optional>
+#include <span>
 
 #include "graph/op_def.hpp"
 #include "graph/passes.hpp"
@@ -23,6 +25,19 @@ bool is_wide_float(const node& n) { return n.type.element == f32 || n.type.eleme
 bool is_weighted(const node& n) {
   return n.op->kind == op_kind::contraction && n.operands.size() == 2 && is_constant(n.operand(1)) &&
          is_wide_float(n) && n.type.element == n.operand(1).type.element && traced::can_with_open_extents(n);
+}
+
+// Whether all elements are finite, and what they divide stays so: 0 * inf would be no number where x / 0 is infinite.
+template <class T>
+bool all_finite(const constant_value& v, bool divide) {
+  const std::span elements(static_cast<const T*>(v.data()), static_cast<std::size_t>(v.extents().count()));
+  return std::ranges::all_of(elements, [&](T e) { return std::isfinite(divide ? 1 / e : e) && std::isfinite(e); });
+}
+bool is_scale(const node& n, bool divides) {
+  if (n.op->view) return is_scale(n.operand(0), divides);
+  if (n.op != &constant_definition()) return false;
+  const constant_value& v = constant_of(n);
+  return v.type() == f32 ? all_finite<float>(v, divides) : v.type() == f64 && all_finite<double>(v, divides);
 }
 
 // The one axis of a value of `shape` along which a broadcast constant changes: -1 for none, nothing for several.
@@ -85,7 +100,7 @@ struct folder {
 
   // y scaled, where y is a contraction with constant weights that nobody else reads.
   node_ref scaled(const node_ref& y, const op_def& op, const node_ref& scale) const {
-    if (!is_weighted(*y) || uses(y) > 1) return {};
+    if (!is_weighted(*y) || uses(y) > 1 || !is_scale(*scale, &op == &definition<ops::div_op>())) return {};
     const auto axis = axis_of(*scale, y->type.shape);
     if (!axis) return {};
     const auto along = *axis < 0 ? std::optional(-1) : weight_axis_of_result(*y, *axis);
@@ -124,7 +139,7 @@ graph fold_scale(const graph& g, const pass_settings&) {
     if (is_weighted(*n) && n->operands[0]->op == &mul && uses(n->operands[0]) == 1) {
       node_ref x = n->operands[0]->operands[0], s = n->operands[0]->operands[1];
       if (is_constant(*x)) std::swap(x, s);
-      if (!is_constant(*s) || is_constant(*x) || x->type != n->operands[0]->type) return {};
+      if (!is_scale(*s, false) || is_constant(*x) || x->type != n->operands[0]->type) return {};
       const auto axis = axis_of(*s, x->type.shape);
       if (!axis) return {};
       const auto along = *axis < 0 ? std::optional(-1) : weight_axis_of_operand(*n, *axis);
