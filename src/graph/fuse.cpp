@@ -257,28 +257,39 @@ class fuser {
     state& s = *group_.at(root);
     const bool outside = output || last != root;
     if (outside && (!several_ || s.contractions || s.also.size() >= max_results ||
-                    (kind != op_kind::map && kind != op_kind::reduction)))
+                    (kind != op_kind::map && kind != op_kind::reduction && kind != op_kind::contraction)))
       return output ? refuse(why::result) : refuse(why::apart, last);
     // Maps after a contraction are its epilogue, in registers; in another group they would read it from memory.
     const bool takes_contraction =
         !s.contractions && !s.reductions && root->op->kind == op_kind::map && root->type.shape == n.type.shape;
-    if (kind == op_kind::map && (!takes_contraction || outside) && follows_contraction(n)) return refuse(why::epilogue);
+    if (kind == op_kind::map && !takes_contraction && follows_contraction(n)) return refuse(why::epilogue);
     if (s.nodes >= max_group) return refuse(why::full, root);
     if (kind == op_kind::contraction) {
-      if (!takes_contraction || !s.also.empty()) return refuse(why::one_kind, root);
+      const auto whole = [&](const group::output& o) { return o.value->type.shape == n.type.shape; };
+      if (!takes_contraction || !std::ranges::all_of(s.also, whole)) return refuse(why::one_kind, root);
       for (const node* u : *users)
-        if (u->op->kind != op_kind::map || u->type.shape != n.type.shape) return refuse(why::one_kind, u);
-      return root;
+        if (root_of(u) == root && (u->op->kind != op_kind::map || u->type.shape != n.type.shape))
+          return refuse(why::one_kind, u);
+      return outside ? store_beside(n, root, output ? nullptr : last, note) : root;
     }
     if (kind == op_kind::reduction && s.contractions) return refuse(why::one_kind, root);
     arrange(n, *root, s.space);
-    std::optional<group::output> stored;
-    if (outside && !(stored = place_beside(n, root))) return output ? refuse(why::result) : refuse(why::apart, last);
+    if (outside && !place_beside(n, root)) return output ? refuse(why::result) : refuse(why::apart, last);
     if (!pays(n, root, note)) return nullptr;
-    if (stored) {
-      s.also.push_back(*std::move(stored));
-      s.notes.push_back({.why = why::beside, .value = &n, .other = output ? nullptr : last});
+    return outside ? store_beside(n, root, output ? nullptr : last, note) : root;
+  }
+  // The root, whose kernel stores n too, for `reader` in another one (null: it is a result); null where it cannot.
+  const node* store_beside(const node& n, const node* root, const node* reader, fusion_note& note) {
+    using why = fusion_note::reason;
+    std::optional<group::output> stored = place_beside(n, root);
+    if (!stored) {
+      note.why = reader ? why::apart : why::result;
+      note.other = reader;
+      return nullptr;
     }
+    state& s = *group_.at(root);
+    s.also.push_back(*std::move(stored));
+    s.notes.push_back({.why = why::beside, .value = &n, .other = reader});
     return root;
   }
 

@@ -59,6 +59,11 @@ void each_operand(Stmt& s, F f) {
                    all(c.indices);
                    f(c.value);
                    f(c.mask);
+                   for (auto& r : c.also) {
+                     all(r.indices);
+                     f(r.value);
+                     f(r.mask);
+                   }
                  },
              },
              s.v);

@@ -92,6 +92,13 @@ struct contraction {
   std::vector<expr_ref> indices;
   expr_ref value;
   expr_ref mask = nullptr;  ///< null: everything is stored
+  /// Other values of the same sum, stored before `value` is.
+  struct result {
+    std::int64_t buffer;
+    std::vector<expr_ref> indices;
+    expr_ref value, mask;
+  };
+  std::vector<result> also{};
 };
 
 struct stmt {

@@ -314,6 +314,16 @@ class parser {
     expect("=");
     c.value = expression();
     if (accept("if")) c.mask = expression();
+    while (next_part_is("also")) {
+      part(indent, "also");
+      contraction::result r{buffer_id(), {}, nullptr, nullptr};
+      expect("[");
+      r.indices = list("]");
+      expect("=");
+      r.value = expression();
+      if (accept("if")) r.mask = expression();
+      c.also.push_back(std::move(r));
+    }
     return finish(std::move(c));
   }
   /// Whether the line after this one, which is at its end, begins with the word.

@@ -11,11 +11,11 @@
 namespace tenon::ir {
 namespace {
 
-constexpr std::string_view words[] = {"kernel",   "in",          "out",  "local",   "stride",  "parallel", "vectorized",
-                                      "unrolled", "for",         "if",   "else",    "block",   "pass",     "declare",
-                                      "streamed", "contraction", "into", "rows",    "columns", "summing",  "value",
-                                      "prefetch", "let",         "true", "false",   "inf",     "inff",     "nan",
-                                      "nanf",     "bits",        "at",   "function"};
+constexpr std::string_view words[] = {"kernel",   "in",          "out",  "local", "stride",  "parallel", "vectorized",
+                                      "unrolled", "for",         "if",   "else",  "block",   "pass",     "declare",
+                                      "streamed", "contraction", "into", "rows",  "columns", "summing",  "value",
+                                      "prefetch", "also",        "let",  "true",  "false",   "inf",      "inff",
+                                      "nan",      "nanf",        "bits", "at",    "function"};
 
 bool is_digits(std::string_view s) {
   return !s.empty() && std::ranges::all_of(s, [](char c) { return c >= '0' && c <= '9'; });
@@ -345,6 +345,9 @@ class kernel_printer {
     line(indent + 1,
          fmt::format("value({}: {}) = {}{}", p(c.accumulator), c.accumulator ? name(c.accumulator->type) : "f32",
                      p(c.value), c.mask ? fmt::format(" if {}", p(c.mask)) : ""));
+    for (const contraction::result& r : c.also)
+      line(indent + 1, fmt::format("also {}[{}] = {}{}", names_.buffer(r.buffer), list(p, r.indices), p(r.value),
+                                   r.mask ? fmt::format(" if {}", p(r.mask)) : ""));
   }
 
   const kernel& k_;

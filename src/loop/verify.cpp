@@ -402,10 +402,14 @@ class verifier {
     for (const contraction::axis& x : c.reduction) scope_.erase(x.variable);
     bind(c.accumulator, s, "accumulator", sum);
     bound.push_back(c.accumulator);
-    const buffer& to = target(c.buffer, c.indices, c.mask ? c.mask : k_.arena->boolean(true), s, "store");
-    for (expr_ref e : c.indices)
-      if (mentions(e, c.accumulator)) fail(&s, "an index depends on the accumulator");
-    typed(c.value, to.type, &s, "value");
+    const auto check_result = [&](std::int64_t to, const std::vector<expr_ref>& at, expr_ref value, expr_ref mask) {
+      const buffer& b = target(to, at, mask ? mask : k_.arena->boolean(true), s, "store");
+      for (expr_ref e : at)
+        if (mentions(e, c.accumulator)) fail(&s, "an index depends on the accumulator");
+      typed(value, b.type, &s, "value");
+    };
+    check_result(c.buffer, c.indices, c.value, c.mask);
+    for (const contraction::result& r : c.also) check_result(r.buffer, r.indices, r.value, r.mask);
     for (expr_ref v : bound) scope_.erase(v);
   }
 

@@ -140,7 +140,7 @@ class builder {
       at.copied = made.buffer;
       (outer_ >= 0 ? each_outer_row : before).push_back(std::move(made.fill));
     }
-    stmt_ref s = in_parts() ? tile_of_part(at, part, parts) : tile(at, c_.value, false);
+    stmt_ref s = in_parts() ? tile_of_part(at, part, parts) : tile(at, c_.value, results_beside(), false);
     s = make_stmt(loop{panel, panel_begin, panel_end, loop_kind::serial, 1, s});
     s = make_stmt(loop{row_tile, tile_begin, tile_end, loop_kind::serial, 1, s});
     each_outer_row.push_back(s);
@@ -413,8 +413,14 @@ class builder {
     for (const computation::axis& x : c_.axes) point.push_back(x.variable);
     const expr_ref before = a_.load(p_.sum->type, c_.output, point, a_.less(a_.index(0), part));
     const expr_ref sum = a_.add(before, p_.sum);
-    const expr_ref last = a_.rewrite(c_.value, [&](expr_ref e) { return e == p_.sum ? sum : nullptr; });
-    stmt_ref more = tile(where, a_.select(a_.less(part, a_.sub(parts, a_.index(1))), sum, last), true);
+    const auto of_all = [&](expr_ref e) {
+      return a_.rewrite(e, [&](expr_ref x) { return x == p_.sum ? sum : nullptr; });
+    };
+    const expr_ref is_last = a_.apply(prim::less_equal, a_.sub(parts, a_.index(1)), part);
+    std::vector<contraction::result> also;
+    for (const computation::result& r : c_.also) also.push_back({r.buffer, r.indices, of_all(r.value), is_last});
+    stmt_ref more =
+        tile(where, a_.select(a_.less(part, a_.sub(parts, a_.index(1))), sum, of_all(c_.value)), also, true);
     return along_rows() ? more : make_block({ask_for_result(where), more});
   }
   // The lines of the result that the tile will add to: they are on their way while it sums.
@@ -433,7 +439,7 @@ class builder {
     return make_stmt(loop{in_tile, a_.index(0), a_.index(height_), loop_kind::serial, 1, make_block(std::move(lines))});
   }
   // `once`: what another tile has made is not stored again; the last ones reach back into those before them.
-  stmt_ref tile(const tile_place& where, expr_ref value, bool once) {
+  stmt_ref tile(const tile_place& where, expr_ref value, const std::vector<contraction::result>& also, bool once) {
     contraction t;
     t.row = a_.fresh_variable();
     t.column = a_.fresh_variable();
@@ -511,10 +517,20 @@ class builder {
     }
     t.buffer = c_.output;
     for (const computation::axis& x : c_.axes) t.indices.push_back(a_.substitute(x.variable, at));
-    const expr_ref in_terms_of_sum =
-        a_.rewrite(value, [&](expr_ref e) { return e == p_.sum ? t.accumulator : nullptr; });
-    t.value = a_.substitute(in_terms_of_sum, at);
+    const auto of_tile = [&](expr_ref e) {
+      return a_.substitute(a_.rewrite(e, [&](expr_ref x) { return x == p_.sum ? t.accumulator : nullptr; }), at);
+    };
+    t.value = of_tile(value);
+    for (const contraction::result& r : also) {
+      const expr_ref mask = !t.mask ? r.mask : r.mask ? a_.both(r.mask, t.mask) : t.mask;
+      t.also.push_back({r.buffer, t.indices, of_tile(r.value), mask});
+    }
     return make_stmt(std::move(t));
+  }
+  std::vector<contraction::result> results_beside() const {
+    std::vector<contraction::result> all;
+    for (const computation::result& r : c_.also) all.push_back({r.buffer, r.indices, r.value, nullptr});
+    return all;
   }
 
   computation& c_;

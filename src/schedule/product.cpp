@@ -22,6 +22,7 @@ class matcher {
       p.sum = e;
     }
     if (!p.sum || !p.sum->body()->is(prim::mul)) return {};
+    if (!std::ranges::all_of(c_.also, [&](const computation::result& r) { return is_beside(r, p.sum); })) return {};
     for (int i = 0; i < p.sum->loops(); ++i) {
       if (p.sum->loop_extent(i)->is_constant(0)) return {};  // of nothing: a tile would have no step
       p.order.push_back(i);
@@ -39,6 +40,11 @@ class matcher {
   }
 
  private:
+  // Made of the same sum, element for element.
+  bool is_beside(const computation::result& r, expr_ref sum) const {
+    return std::ranges::equal(r.indices, c_.axes, {}, {}, &computation::axis::variable) &&
+           !contains(r.value, [&](expr_ref e) { return e->is(expr_kind::reduce) && e != sum; });
+  }
   // A column axis: in `b` (with unit stride if it can be had) and not in `a`, dense in the result. Then a row axis: in
   // `a`, not in `b`.
   bool columns(product& p, const product::operand& a, const product::operand& b) {

@@ -24,7 +24,8 @@ struct product {
   bool unit_columns = true;
 };
 
-/// Nothing when the computation is no single sum of products of two loads with affine indices.
+/// Nothing when the computation is no single sum of products of two loads with affine indices, or has other results
+/// that are not maps of that sum.
 std::optional<product> match_product(ir::computation&);
 /// The variables of the axes that have any, then those of the sum.
 std::vector<ir::expr_ref> variables_of(const ir::computation&, ir::expr_ref sum);

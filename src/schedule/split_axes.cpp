@@ -10,8 +10,7 @@ namespace {
 /// By what the reductions divide an axis; 0: by nothing, or by several numbers.
 extent_t divisor_of(const computation& c, const computation::axis& x) {
   extent_t divisor = 0;
-  const expr_ref roots[] = {c.value};
-  for (expr_ref e : post_order(roots)) {
+  for (expr_ref e : post_order(c.values())) {
     if (!e->is(expr_kind::reduce)) continue;
     const expr_ref body[] = {e->body()};
     for (expr_ref q : post_order(body)) {
@@ -28,7 +27,6 @@ extent_t divisor_of(const computation& c, const computation::axis& x) {
 }  // namespace
 
 void split_axes(computation& c) {
-  if (!c.also.empty()) return;
   expr_arena& a = c.kernel.make();
   for (std::size_t d = 0; d < c.axes.size(); ++d) {
     const computation::axis whole = c.axes[d];
@@ -38,19 +36,32 @@ void split_axes(computation& c) {
         inner{a.fresh_variable(), a.index(part), part};
     const std::pair<expr_ref, expr_ref> at[] = {
         {whole.variable, a.add(a.mul(outer.variable, a.index(part)), inner.variable)}};
-    c.value = a.rewrite(c.value, [&](expr_ref e) -> expr_ref {
-      const bool divided = (e->is(prim::div) || e->is(prim::mod)) && e->operands[0] == whole.variable &&
-                           e->operands[1]->is_constant(part);
-      return divided ? (e->is(prim::div) ? outer : inner).variable : nullptr;
-    });
-    c.value = a.substitute(c.value, at);
-    buffer& y = c.kernel.buffers[static_cast<std::size_t>(c.output)];
-    const auto place = static_cast<std::ptrdiff_t>(d);
-    y.extents[d] = outer.extent;
-    y.extents.insert(y.extents.begin() + place + 1, inner.extent);
-    if (!y.strides.empty()) {
-      y.strides.insert(y.strides.begin() + place, a.mul(y.strides[d], inner.extent));
+    const auto rewritten = [&](expr_ref value) {
+      const expr_ref parts = a.rewrite(value, [&](expr_ref e) -> expr_ref {
+        const bool divided = (e->is(prim::div) || e->is(prim::mod)) && e->operands[0] == whole.variable &&
+                             e->operands[1]->is_constant(part);
+        return divided ? (e->is(prim::div) ? outer : inner).variable : nullptr;
+      });
+      return a.substitute(parts, at);
+    };
+    const auto split_dimension = [&](std::int64_t id, std::ptrdiff_t place) {
+      buffer& y = c.kernel.buffers[static_cast<std::size_t>(id)];
+      y.extents[static_cast<std::size_t>(place)] = outer.extent;
+      y.extents.insert(y.extents.begin() + place + 1, inner.extent);
+      if (!y.strides.empty())
+        y.strides.insert(y.strides.begin() + place, a.mul(y.strides[static_cast<std::size_t>(place)], inner.extent));
+    };
+    c.value = rewritten(c.value);
+    for (computation::result& r : c.also) {
+      r.value = rewritten(r.value);
+      const auto index = std::ranges::find(r.indices, whole.variable);
+      if (index == r.indices.end()) continue;
+      split_dimension(r.buffer, index - r.indices.begin());
+      *index = outer.variable;
+      r.indices.insert(index + 1, inner.variable);
     }
+    const auto place = static_cast<std::ptrdiff_t>(d);
+    split_dimension(c.output, place);
     c.axes[d] = outer;
     c.axes.insert(c.axes.begin() + place + 1, inner);
     ++d;

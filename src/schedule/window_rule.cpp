@@ -42,6 +42,8 @@ class builder {
         if (other != r && contains(r->body(), [&](expr_ref e) { return e == other; })) return false;
       if (!has_one_mask(r)) return false;
     }
+    for (const computation::result& r : c_.also)
+      if (!std::ranges::equal(r.indices, c_.axes, {}, {}, &computation::axis::variable)) return false;
     for (expr_ref e : loads_) {
       const std::optional<extent_t> step = channel_step(e);
       if (!step || (*step != 0 && *step != 1 && !packable(e))) return false;
@@ -100,8 +102,7 @@ class builder {
   void collect() {
     reductions_.clear();
     loads_.clear();
-    const expr_ref roots[] = {c_.value};
-    for (expr_ref e : post_order(roots)) {
+    for (expr_ref e : post_order(c_.values())) {
       if (e->is(expr_kind::reduce)) reductions_.push_back(e);
       if (e->is(expr_kind::load)) loads_.push_back(e);
     }
@@ -275,10 +276,12 @@ class builder {
       packed.emplace_back(e, a_.load(e->type, e->payload, indices));
       launch_.packed.push_back(std::move(made));
     }
-    c_.value = a_.rewrite(c_.value, [&](expr_ref x) {
+    const auto rewritten = [&](expr_ref x) {
       const auto it = std::ranges::find(packed, x, &std::pair<expr_ref, expr_ref>::first);
       return it == packed.end() ? nullptr : it->second;
-    });
+    };
+    c_.value = a_.rewrite(c_.value, rewritten);
+    for (computation::result& r : c_.also) r.value = a_.rewrite(r.value, rewritten);
     collect();
   }
 
@@ -353,14 +356,18 @@ class builder {
       close();
     }
     for (std::size_t i = 0; i < positions.size(); ++i) {
-      const expr_ref value = a_.rewrite(c_.value, [&](expr_ref e) {
+      const auto summed = [&](expr_ref e) {
         for (std::size_t k = 0; k < reductions_.size(); ++k)
           if (e == reductions_[k]) return a_.load(e->type, sums[k][i], {});
         return expr_ref();
-      });
+      };
       std::vector<expr_ref> point;
       for (const computation::axis& x : c_.axes) point.push_back(placed(x.variable, i));
-      list.push_back(make_stmt(store{c_.output, point, placed(value, i), a_.boolean(true)}));
+      const auto put = [&](std::int64_t to, expr_ref value) {
+        list.push_back(make_stmt(store{to, point, placed(a_.rewrite(value, summed), i), a_.boolean(true)}));
+      };
+      for (const computation::result& r : c_.also) put(r.buffer, r.value);
+      put(c_.output, c_.value);
     }
     stmt_ref s = make_block(std::move(list));
     if (row_begin_) {

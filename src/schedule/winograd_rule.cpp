@@ -408,8 +408,12 @@ class builder {
           const expr_ref sum = kept(sums[k][j], one);
           std::vector<expr_ref> place;
           for (const computation::axis& e : c_.axes) place.push_back(a_.substitute(e.variable, at));
-          const expr_ref value = a_.rewrite(c_.value, [&](expr_ref e) { return e == p_.sum ? sum : nullptr; });
-          one.push_back(make_stmt(store{c_.output, place, a_.substitute(value, at), a_.boolean(true)}));
+          const auto put = [&](std::int64_t to, expr_ref value) {
+            const expr_ref of_sum = a_.rewrite(value, [&](expr_ref e) { return e == p_.sum ? sum : nullptr; });
+            one.push_back(make_stmt(store{to, place, a_.substitute(of_sum, at), a_.boolean(true)}));
+          };
+          for (const computation::result& r : c_.also) put(r.buffer, r.value);
+          put(c_.output, c_.value);
           const stmt_ref s = make_block(std::move(one));
           list.push_back(whole ? s : make_stmt(branch{a_.both(inside(0, k), inside(1, j)), s, nullptr}));
         }

@@ -297,6 +297,25 @@ counted count_built(const Net& net, const weights& w, const std::vector<extent_t
   return c;
 }
 
+// The same with two results.
+template <class Net>
+counted count_built_twice(const Net& net, const weights& w, const std::vector<extent_t>& extents) {
+  const array<f32> x = array<f32>::uniform(extents, 99);
+  auto made = build(net, signature<value>{}, {.params = w.values, .cache = false});
+  auto plain = build(net, signature<value>{}, {.target = "native", .params = w.values, .cache = false});
+  const auto got = made(x), wanted = plain(x);
+  const std::string explanation = made.explain().text();
+  counted c{made.stats().kernels, to_workspace(explanation), explanation, true};
+  const auto compare = [&](const array<f32>& a, const array<f32>& b) {
+    c.right = c.right && a.dims() == b.dims();
+    for (std::int64_t i = 0; c.right && i < a.size(); ++i)
+      c.right = std::abs(a.data()[i] - b.data()[i]) <= 1e-3F * (1 + std::abs(b.data()[i]));
+  };
+  compare(std::get<0>(got), std::get<0>(wanted));
+  compare(std::get<1>(got), std::get<1>(wanted));
+  return c;
+}
+
 struct normed_conv {
   param weight, scale, bias, mean, variance;
   conv2d_attrs attrs;
@@ -361,6 +380,60 @@ struct transformer_block {
 };
 
 }  // namespace
+
+TEST_CASE("what a product or a convolution makes on the way is stored by its kernel, too") {
+  const auto given_rows = [](extent_t rows, extent_t depth, extent_t columns) {
+    return values{given("x", {rows, depth}), given("w", {depth, columns}), given("b", {columns})};
+  };
+  const auto dense_and_relu = [](values v) {
+    const value y = matmul(v[0], v[1]) + v[2];
+    return values{y, relu(y)};
+  };
+  expect("dense, before and after relu", 1, 0, count(given_rows(37, 50, 70), dense_and_relu));
+  // Of so many steps that it is summed in parts; of few rows; of one column.
+  expect("deep dense, before and after relu", 1, 0, count(given_rows(130, 1100, 65), dense_and_relu));
+  expect("thin dense, before and after relu", 1, 0, count(given_rows(1, 700, 90), dense_and_relu));
+  expect("a column, before and after relu", 1, 0, count(given_rows(9, 60, 1), dense_and_relu));
+  expect("the sum itself, with bias, and after relu", 1, 0, count(given_rows(20, 30, 40), [](values v) {
+           const value s = matmul(v[0], v[1]), y = s + v[2];
+           return values{s, relu(y), y};
+         }));
+  // A later kernel reads it.
+  expect("a residual product", 2, 20 * 30 * 4, count(values{given("x", {20, 30}), given("w", {30, 30})}, [](values v) {
+           const value y = matmul(v[0], v[1]);
+           return values{relu(y), matmul(y, v[1])};
+         }));
+  // Its rows' maxima are no map of the sum: another kernel, which reads the sums.
+  const counted rows = count(given_rows(20, 30, 40), [](values v) {
+    const value y = matmul(v[0], v[1]) + v[2];
+    return values{y, max(y, dropped)};
+  });
+  CHECK(rows.kernels == 2);
+  CHECK(rows.right);
+
+  weights w;
+  const param wide = w("wide", {24, 16, 3, 3}), deep = w("deep", {16, 1, 3, 3}), grouped = w("grouped", {32, 4, 3, 3}),
+              point = w("point", {24, 16, 1, 1}), scale = w("scale", {24, 1, 1});
+  const auto convolved = [&](const char* name, auto f) {
+    expect(name, 1, 0, count_built_twice(f, w, {2, 16, 19, 17}));
+  };
+  convolved("convolution, before and after relu", [&](value x) {
+    const value y = conv2d(x, wide, {.padding = {1, 1}}) + scale;
+    return std::tuple<value, value>(y, relu(y));
+  });
+  convolved("1 x 1 convolution, before and after relu", [&](value x) {
+    const value y = conv2d(x, point) * scale;
+    return std::tuple<value, value>(y, relu(y));
+  });
+  convolved("grouped convolution, before and after relu", [&](value x) {
+    const value y = conv2d(x, grouped, {.padding = {1, 1}, .groups = 4});
+    return std::tuple<value, value>(y, relu(y));
+  });
+  convolved("depthwise convolution, before and after relu", [&](value x) {
+    const value y = conv2d(x, deep, {.padding = {1, 1}, .groups = 16});
+    return std::tuple<value, value>(y, relu(y));
+  });
+}
 
 TEST_CASE("a ResNet-50 bottleneck: one kernel for each convolution") {
   weights plain, projected;

@@ -253,6 +253,8 @@ class interpreter {
         variables_[c.row] = i;
         variables_[c.column] = j;
         variables_[c.accumulator] = sum(c);
+        for (const contraction::result& r : c.also)
+          if (!r.mask || value(r.mask)) write(r.buffer, offset(r.buffer, r.indices, "store"), value(r.value));
         if (c.mask && !value(c.mask)) continue;
         const std::int64_t v = value(c.value);
         write(c.buffer, offset(c.buffer, c.indices, "store"), v);

@@ -65,6 +65,7 @@ class contraction_emitter {
   void ask_ahead(value pointer);
   value advanced(value p, value step, int times);
   void epilogue(expr_ref result, const values& accumulators, const values& masks);
+  void store_tile(const ir::contraction::result&, const values& accumulators, const values& masks);
   template <class F>
   values carried(value begin, value end, std::int64_t step, bool known_to_run, values state, F body);
   value& at(values& all, int set, int row, int vector) const {
@@ -203,6 +204,7 @@ void contraction_emitter::tile(int vectors, values masks, int unroll) {
   for (int i = 0; i < c_.tile_rows && rows_ > c_.tile_rows; ++i)
     for (int j = 0; j < vectors_; ++j)
       at(sums, 0, i, j) = b_.CreateSub(at(sums, 0, i, j), at(sums, 0, c_.tile_rows, j));
+  for (const ir::contraction::result& r : c_.also) store_tile(r, sums, masks_);
   epilogue(c_.value, sums, masks_);
 }
 
@@ -555,6 +557,10 @@ void contraction_emitter::epilogue(expr_ref result, const values& sums, const va
     b_.SetInsertPoint(after);
     return;
   }
+  store_tile({c_.buffer, c_.indices, result, c_.mask}, sums, masks);
+}
+
+void contraction_emitter::store_tile(const ir::contraction::result& r, const values& sums, const values& masks) {
   values all = sums;
   for (int j = 0; j < vectors_; ++j) {
     emitter::region outer(e_);
@@ -567,7 +573,7 @@ void contraction_emitter::epilogue(expr_ref result, const values& sums, const va
       emitter::binding row(e_, c_.row, e_.index_number(i));
       emitter::binding sum(e_, c_.accumulator, at(all, 0, i, j), true);
       lanes_.varying.clear();
-      e_.store_vector({c_.buffer, c_.indices}, e_.vector(result), c_.mask);
+      e_.store_vector({r.buffer, r.indices}, e_.vector(r.value), r.mask);
     }
     e_.lanes_ = nullptr;
   }

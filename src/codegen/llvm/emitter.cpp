@@ -82,7 +82,10 @@ void emitter::prepare_buffers() {
   const auto write = [&](std::int64_t id) { written[static_cast<std::size_t>(id)] = true; };
   ir::visit(kernel_.body, [&](const ir::stmt& s) {
     if (const auto* x = std::get_if<ir::store>(&s.v)) write(x->buffer);
-    if (const auto* x = std::get_if<ir::contraction>(&s.v)) write(x->buffer);
+    if (const auto* x = std::get_if<ir::contraction>(&s.v)) {
+      write(x->buffer);
+      for (const ir::contraction::result& r : x->also) write(r.buffer);
+    }
     if (const auto* x = std::get_if<ir::update>(&s.v)) {
       write(x->buffer);
       if (is_arg(x->combine)) write(x->buffer + 1);
