@@ -173,10 +173,9 @@ launch schedule_default(computation& c, const machine_model& m) {
   l.operations = operations(c);
   l.nanoseconds = nanoseconds(c, m);
   const bool one = c.also.empty();
-  const bool has_rule =
-      c.value && ((one && schedule_attention(c, m, l)) || (!c.grows() && schedule_winograd(c, m, l)) ||
-                  schedule_contraction(c, m, l) || (!c.grows() && schedule_windows(c, m, l)) ||
-                  (one && schedule_transpose(c, m)));
+  const bool has_rule = c.value && ((one && schedule_attention(c, m, l)) ||
+                                    (!c.grows() && schedule_winograd(c, m, l)) || schedule_contraction(c, m, l) ||
+                                    (!c.grows() && schedule_windows(c, m, l)) || (one && schedule_transpose(c, m)));
   if (c.value && !has_rule) schedule_loops(c, m);
   complete(l, c);
   l.calls = calls_of(c, l);

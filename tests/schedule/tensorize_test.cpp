@@ -91,8 +91,9 @@ TEST_CASE("tensorize to a function of the user's") {
           two.tensorize(r, q, "plain");
         }).starts_with("tensorize(plain, i0.i, i1.i): the tile function plain sums over one loop, and acc0 has 2\n"));
   s.tensorize(ii, ji, "plain");
-  CHECK(refused([&, r = k] { s.split(r, 4); })
-            .starts_with("split(i2, 4): the tile function plain sums over one loop, and acc0 has 2\n"));
+  CHECK(refused([&, r = k] {
+          s.split(r, 4);
+        }).starts_with("split(i2, 4): the tile function plain sums over one loop, and acc0 has 2\n"));
   CHECK(to_string(s).find("tile i0.i < 6, i1.i < 32 by plain\n") != std::string::npos);
   tiles_of_ours = widest_of_ours = 0;
   check_same(want, s.compile()(a, b, c));
