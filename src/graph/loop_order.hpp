@@ -34,8 +34,15 @@ class loop_order {
       first = bar;
     }
     if (std::any_of(loops_.begin() + at(last), loops_.end(), outer)) return false;
-    const auto inner = std::stable_partition(loops_.begin() + at(first), loops_.begin() + at(last), outer);
-    const auto bar = static_cast<std::size_t>(inner - loops_.begin());
+    std::vector<std::size_t> inner;  // std::stable_partition of libstdc++ 12 warns under Clang
+    std::size_t bar = first;
+    for (std::size_t i = first; i < last; ++i) {
+      if (outer(loops_[i]))
+        loops_[bar++] = loops_[i];
+      else
+        inner.push_back(loops_[i]);
+    }
+    std::ranges::copy(inner, loops_.begin() + at(bar));
     if (bar != first && bar != last) bars_.insert(std::ranges::lower_bound(bars_, bar), bar);
     return true;
   }

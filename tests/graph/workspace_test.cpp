@@ -187,10 +187,10 @@ TEST_CASE("a concat whose parts are not its own is a kernel") {
 TEST_CASE("an elementwise kernel's result takes over an operand that dies") {
   const std::string map =
       "graph(%x: f32[300,257], %w: f32[257,257]) {\n"
-      "  %h = matmul(%x, %w) : f32[300,257]\n"
-      "  %m = matmul(%h, %w) : f32[300,257]\n"
-      "  %a = tanh(%m) : f32[300,257]\n"
-      "  %y = mul(%h, %a) : f32[300,257]\n"
+      "  %m = matmul(%x, %w) : f32[300,257]\n"
+      "  %a = cumsum{.axis = 1}(%m) : f32[300,257]\n"
+      "  %h = cumsum{.axis = 0}(%x) : f32[300,257]\n"
+      "  %y = mul(%a, %h) : f32[300,257]\n"
       "  %z = matmul(%y, %w) : f32[300,257]\n"
       "  %o = matmul(%a, %w) : f32[300,257]\n"
       "  return %z, %o\n}\n";
