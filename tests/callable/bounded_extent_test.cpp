@@ -291,8 +291,7 @@ TEST_CASE("what another value of the extent would decide otherwise is compiled f
   }
   CHECK(contains(first.explain().text(), "compiled for each value of the bounded extent alone, from "));
   // Its square is no multiple of it.
-  const auto flat =
-      jit([](tensor<f32, shape<n, n>> x) { return reshape.with<{.shape = {-1}}>(x) * 2; }, {.bounds = {{"n", 30}}});
+  const auto flat = jit([](tensor<f32, shape<n, n>> x) { return reshape.with<{-1}>(x) * 2; }, {.bounds = {{"n", 30}}});
   for (const extent_t length : {1, 3, 5, 30}) {
     const array<f32> x = array<f32>::uniform({length, length}, 1);
     const array<f32> y = flat(x);
