@@ -125,7 +125,7 @@ void bounded(const any_tensor& inside, const std::array<any_tensor, 2>& before, 
 constexpr int longest_written_out = 16;
 
 bool is_made_of_constants(const any_tensor& v) {
-  const detail::node_ref n = v.node();
+  const detail::node_ref& n = v.node();
   return std::ranges::none_of(ir::post_order(std::span(&n, 1)),
                               [](const ir::node* x) { return x->op == &ir::input_definition(); });
 }
