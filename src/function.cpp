@@ -40,8 +40,7 @@ struct entry {
   std::unique_ptr<const compiled_graph> made;
   std::vector<expected_view> views;  // arguments, then results
   bool plain = true;                 // made for arguments without strides
-
-  const growth_range& range() const { return made->range; }
+  growth_range range{};              // of the extent that grows, as in `made`
 };
 
 /// A named extent with a bound, and the axis that says what it is at a call.
@@ -175,12 +174,12 @@ void check_result_memory(const function& f, int i, const any_view* const* views)
 }
 // How much less than the largest value of its executable the extent that grows is.
 extent_t below_of(const function& f, const entry& e, const any_view* const* views) {
-  return e.range().any() ? e.range().most - f.bounded.at(views) : 0;
+  return e.range.any() ? e.range.most - f.bounded.at(views) : 0;
 }
 void check_results(const function& f, const entry& e, const any_view* const* views) {
   for (int i = 0; i < f.results; ++i) {
     ir::value_type r = e.made->results[static_cast<std::size_t>(i)];
-    if (e.range().any()) r.shape = at_call(r.shape, below_of(f, e, views));
+    if (e.range.any()) r.shape = at_call(r.shape, below_of(f, e, views));
     check_result(f, i, *views[f.arguments + i], r);
     check_result_memory(f, i, views);
   }
@@ -233,22 +232,27 @@ void for_each_key_part(const any_view& v, const dims& extents, bool strided, F f
   if (strided)
     for (int d = 0; d < v.dims.rank; ++d) f(v.strides[d]);
 }
-bool matches(const function& f, const entry& e, const any_view* const* views) {
-  const growth_range& range = e.range();
-  const extent_t below = below_of(f, e, views);
-  if (below < 0 || below > range.length()) return false;
+// `extent`: what a part of the key is at this call.
+template <class Extent>
+bool matches(const entry& e, const any_view* const* views, int arguments, Extent extent) {
   std::size_t at = 0;
   bool same = true;
-  for (int i = 0; same && i < f.arguments; ++i) {
+  for (int i = 0; same && i < arguments; ++i) {
     const any_view& v = *views[i];
     // Of one that grows into its memory, the last view has no gaps.
-    const bool strided = !v.contiguous || (range.any() && at < e.key.size() && e.key[at] % 2 == 1);
+    const bool strided = !v.contiguous || (e.range.any() && at < e.key.size() && e.key[at] % 2 == 1);
     for_each_key_part(v, v.dims, strided, [&](extent_t part) {
-      same = same && at < e.key.size() && (range.any() ? at_call(e.key[at], below) : e.key[at]) == part;
+      same = same && at < e.key.size() && extent(e.key[at]) == part;
       ++at;
     });
   }
   return same && at == e.key.size();
+}
+bool matches(const function& f, const entry& e, const any_view* const* views) {
+  if (!e.range.any()) return matches(e, views, f.arguments, [](extent_t x) { return x; });
+  const extent_t below = below_of(f, e, views);
+  if (below < 0 || below > e.range.length()) return false;
+  return matches(e, views, f.arguments, [&](extent_t x) { return at_call(x, below); });
 }
 const entry* find(function& f, const any_view* const* views) {
   for (const entry* e = f.newest.load(std::memory_order_acquire); e; e = e->next)
@@ -290,6 +294,7 @@ const entry& compile_entry(function& f, const any_view* const* views, const std:
   std::vector<const extent_t*> strides;
   for (int i = 0; i < f.arguments; ++i) strides.push_back(views[i]->contiguous ? nullptr : views[i]->strides);
   entry e;
+  e.range = range;
   for (const extent_t* s : strides) e.plain = e.plain && !s;
   e.key = key_of(f, views, types);
   e.made = range.any() ? compile(f.prepared, types, strides, f.updates, range, f.settings)
@@ -372,21 +377,21 @@ inline bool fits(const entry& e, const any_view* const* views, int n, Extent ext
   }
   return true;
 }
-inline bool fits(const function& f, const entry& e, const any_view* const* views, int n) {
-  if (!e.plain) return false;
-  if (!e.range().any()) [[likely]]
-    return fits(e, views, n, [](extent_t x) { return x; });
+// Apart, so that the other calls have `fits` in one piece.
+[[gnu::noinline]] bool fits_grown(const function& f, const entry& e, const any_view* const* views, int n) {
   if (views[f.bounded.argument]->dims.rank <= f.bounded.axis) return false;
   const extent_t below = below_of(f, e, views);
-  return below >= 0 && below <= e.range().length() && fits(e, views, n, [&](extent_t x) { return at_call(x, below); });
+  return below >= 0 && below <= e.range.length() && fits(e, views, n, [&](extent_t x) { return at_call(x, below); });
 }
-// Results that fit and share no byte with anything.
-inline bool apart(const entry& e, const any_view* const* views, int arguments, int results) {
-  const bool same = !e.range().any();
-  const auto bytes = [&](int i) {
-    const expected_view& x = e.views[static_cast<std::size_t>(i)];
-    return same ? x.bytes : views[i]->size * (static_cast<std::int64_t>(x.misaligned) + 1);
-  };
+inline bool fits(const function& f, const entry& e, const any_view* const* views, int n) {
+  if (!e.plain) return false;
+  if (e.range.any()) [[unlikely]]
+    return fits_grown(f, e, views, n);
+  return fits(e, views, n, [](extent_t x) { return x; });
+}
+// Results that fit and share no byte with anything; `bytes` of view i.
+template <class Bytes>
+inline bool apart(const any_view* const* views, int arguments, int results, Bytes bytes) {
   for (int r = arguments; r < arguments + results; ++r) {
     const auto* begin = static_cast<const char*>(views[r]->data);
     const char* end = begin + bytes(r);
@@ -396,6 +401,13 @@ inline bool apart(const entry& e, const any_view* const* views, int arguments, i
     }
   }
   return true;
+}
+inline bool apart(const entry& e, const any_view* const* views, int arguments, int results) {
+  const expected_view* expected = e.views.data();
+  if (e.range.any()) [[unlikely]]
+    return apart(views, arguments, results,
+                 [&](int i) { return views[i]->size * (static_cast<std::int64_t>(expected[i].misaligned) + 1); });
+  return apart(views, arguments, results, [&](int i) { return expected[i].bytes; });
 }
 
 void run(const function& f, const entry& e, const any_view* const* views) {
@@ -537,11 +549,15 @@ void call_values(function& f, const any_view* const* arguments, result_maker mak
   const any_view** views = few;
   if (n > max_stack_arguments) views = (many = std::make_unique<const any_view*[]>(static_cast<std::size_t>(n))).get();
   for (int i = 0; i < f.arguments; ++i) views[i] = arguments[i];
-  const extent_t below = below_of(f, e, arguments);
+  const auto make = [&](int i, const dims& extents) {
+    views[f.arguments + i] = &maker.make(maker.context, i, extents, f.options.memory);
+  };
   for (int i = 0; i < f.results; ++i) {
     const dims& stated = e.views[static_cast<std::size_t>(f.arguments + i)].extents;
-    views[f.arguments + i] =
-        &maker.make(maker.context, i, e.range().any() ? at_call(stated, below) : stated, f.options.memory);
+    if (e.range.any()) [[unlikely]]
+      make(i, at_call(stated, below_of(f, e, arguments)));
+    else
+      make(i, stated);
   }
   run(f, e, views);
 }
@@ -668,7 +684,7 @@ explanation bench(function& f, const any_view* const* arguments) {
   std::vector<std::unique_ptr<array_storage>> results;
   const extent_t below = below_of(f, e, arguments);
   for (const ir::value_type& t : e.made->results) {
-    const dims shape = e.range().any() ? at_call(t.shape, below) : t.shape;
+    const dims shape = e.range.any() ? at_call(t.shape, below) : t.shape;
     results.push_back(std::make_unique<array_storage>(t.element, shape, f.options.memory));
     data.push_back(results.back()->get().data);
   }

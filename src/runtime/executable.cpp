@@ -37,12 +37,17 @@ struct launched {
   const std::int64_t* values;
   std::int64_t extent, nanoseconds;
 };
-launched at_most(const step& s) { return {s, s.values.data(), s.extent, s.nanoseconds}; }
-launched launch(const step& s, std::int64_t most, std::int64_t below, std::int64_t* values) {
-  if (s.growths.empty()) return at_most(s);
+inline launched at_most(const step& s) { return {s, s.values.data(), s.extent, s.nanoseconds}; }
+// Apart, so that a call in which nothing grows asks no more than that.
+[[gnu::noinline]] launched launch_grown(const step& s, std::int64_t most, std::int64_t below, std::int64_t* values) {
   std::copy(s.values.begin(), s.values.end(), values);
   for (std::size_t i = 0; i < s.growths.size(); ++i) values[i] -= s.growths[i] * below;
   return {s, values, s.trips.empty() ? s.extent : s.trips(values), s.nanoseconds * (most - below) / most};
+}
+inline launched launch(const step& s, std::int64_t most, std::int64_t below, std::int64_t* values) {
+  if (s.growths.empty()) [[likely]]
+    return at_most(s);
+  return launch_grown(s, most, below, values);
 }
 
 bool is_parallel(const launched& l) {
