@@ -6,6 +6,7 @@
 #include <iterator>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "tenon/dsl/handle.hpp"
@@ -27,8 +28,12 @@ class operand_list {
     std::ranges::move(from, room());
   }
   operand_list(const operand_list& o) : operand_list(std::span(o)) {}
-  operand_list(operand_list&&) = default;
-  operand_list& operator=(operand_list&&) = default;
+  operand_list(operand_list&& o) noexcept : operand_list() { swap(o); }
+  operand_list& operator=(operand_list&& o) noexcept {
+    operand_list gone(std::move(o));  // what is moved from is empty
+    swap(gone);
+    return *this;
+  }
   operator std::vector<node_ref>() const { return {begin(), end()}; }
 
   std::size_t size() const { return size_; }
@@ -47,6 +52,11 @@ class operand_list {
 
  private:
   static constexpr std::size_t few = 3;
+  void swap(operand_list& o) noexcept {
+    std::swap(here_, o.here_);
+    std::swap(apart_, o.apart_);
+    std::swap(size_, o.size_);
+  }
   node_ref* room() {
     if (size_ > few) apart_ = std::make_unique<node_ref[]>(size_);
     return begin();
