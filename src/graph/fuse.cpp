@@ -264,32 +264,26 @@ class fuser {
         !s.contractions && !s.reductions && root->op->kind == op_kind::map && root->type.shape == n.type.shape;
     if (kind == op_kind::map && !takes_contraction && follows_contraction(n)) return refuse(why::epilogue);
     if (s.nodes >= max_group) return refuse(why::full, root);
+    std::optional<group::output> stored;
+    const auto placed = [&] { return !outside || (stored = place_beside(n, root)); };
+    const auto unplaced = [&] { return output ? refuse(why::result) : refuse(why::apart, last); };
     if (kind == op_kind::contraction) {
       const auto whole = [&](const group::output& o) { return o.value->type.shape == n.type.shape; };
       if (!takes_contraction || !std::ranges::all_of(s.also, whole)) return refuse(why::one_kind, root);
       for (const node* u : *users)
         if (root_of(u) == root && (u->op->kind != op_kind::map || u->type.shape != n.type.shape))
           return refuse(why::one_kind, u);
-      return outside ? store_beside(n, root, output ? nullptr : last, note) : root;
+      if (!placed()) return unplaced();
+    } else {
+      if (kind == op_kind::reduction && s.contractions) return refuse(why::one_kind, root);
+      arrange(n, *root, s.space);
+      if (!placed()) return unplaced();
+      if (!pays(n, root, note)) return nullptr;
     }
-    if (kind == op_kind::reduction && s.contractions) return refuse(why::one_kind, root);
-    arrange(n, *root, s.space);
-    if (outside && !place_beside(n, root)) return output ? refuse(why::result) : refuse(why::apart, last);
-    if (!pays(n, root, note)) return nullptr;
-    return outside ? store_beside(n, root, output ? nullptr : last, note) : root;
-  }
-  // The root, whose kernel stores n too, for `reader` in another one (null: it is a result); null where it cannot.
-  const node* store_beside(const node& n, const node* root, const node* reader, fusion_note& note) {
-    using why = fusion_note::reason;
-    std::optional<group::output> stored = place_beside(n, root);
-    if (!stored) {
-      note.why = reader ? why::apart : why::result;
-      note.other = reader;
-      return nullptr;
+    if (stored) {
+      s.also.push_back(*std::move(stored));
+      s.notes.push_back({.why = why::beside, .value = &n, .other = output ? nullptr : last});
     }
-    state& s = *group_.at(root);
-    s.also.push_back(*std::move(stored));
-    s.notes.push_back({.why = why::beside, .value = &n, .other = reader});
     return root;
   }
 
@@ -357,8 +351,8 @@ class fuser {
     return true;
   }
 
-  // What reductions over the root's own elements make is computed outside of the loops that
-  // they go over, where those may be inside of all others:
+  // What reductions over the root's own elements make is computed outside of the loops that they go over, where those
+  // may be inside of all others:
   //   softmax over axis 1 of [n, c, w]: for n, w: { max over c; sum over c; for c: the result }
   void arrange(const node& n, const node& root, kernel_space& space) {
     const std::vector<instance>* const read = readings(n, &root);
