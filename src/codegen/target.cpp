@@ -96,6 +96,9 @@ void find_caches(scheduling::machine_model& m) {
   const long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE), l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
   if (l1 >= 8 << 10 && l1 <= 1 << 20) m.l1_bytes = l1;
   if (l2 >= 128 << 10 && l2 <= 64 << 20 && l2 > m.l1_bytes) m.l2_bytes = l2;
+  const long ways1 = sysconf(_SC_LEVEL1_DCACHE_ASSOC), ways2 = sysconf(_SC_LEVEL2_CACHE_ASSOC);
+  if (ways1 >= 2 && ways1 <= 32) m.l1_ways = static_cast<int>(ways1);
+  if (ways2 >= 2 && ways2 <= 32) m.l2_ways = static_cast<int>(ways2);
 }
 scheduling::machine_model model_of(int vector_bits, bool fma, bool dot_bytes = false, bool dot_bf16 = false) {
   scheduling::machine_model m{.vector_bits = vector_bits,

@@ -503,7 +503,7 @@ class builder {
       }
     } else {
       t.b = a_.substitute(p_.b.value, at);
-      if (rows_ < least_rows_to_pack && beyond_l2() && !along_rows()) {
+      if (beyond_l2() && !along_rows()) {
         const auto [panel, step] = ahead(where.panel, steps.back());
         steps.back() = step;
         t.prefetch = a_.substitute(p_.b.load, place(a_.add(panels_.first(a_, panel), t.column), steps));

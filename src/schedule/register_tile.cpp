@@ -9,12 +9,12 @@
 namespace tenon::scheduling {
 namespace {
 
-constexpr std::int64_t ways = 8, line = 64;  // of the caches of all x86 cores of the last ten years, or near it
+constexpr std::int64_t line = 64;  // of the caches of all x86 cores
 
 extent_t tiles(extent_t extent, extent_t size) { return (extent + size - 1) / size; }
 
 // How many lines, `stride` bytes apart, fall on different sets of a cache.
-std::int64_t different_sets(std::int64_t cache_bytes, std::int64_t stride) {
+std::int64_t different_sets(std::int64_t cache_bytes, int ways, std::int64_t stride) {
   const std::int64_t way = cache_bytes / ways;
   return std::max<std::int64_t>(1, way / std::max(std::gcd(stride, way), line));
 }
@@ -37,14 +37,15 @@ class model {
   }
 
  private:
-  // Of one step: the products (a vector a cycle), or the loads, or what the latency of a multiply-add lets through.
+  // Of one step: the products, or the loads, or what the latency of a multiply-add lets through.
   // Loads are not all hidden behind products.
   double step(int rows, int vectors) const {
     constexpr double latency = 4, not_hidden = 0.2;
     const double loads = vector_loads(vectors) + rows * broadcast(rows);
     // Moving or splitting the operands takes the place of products.
     const double prepared = p_.parts > 1 ? 2 * (rows + vectors) : p_.more_rows ? rows : 0;
-    const double products = (rows + p_.more_rows) * vectors * p_.parts + prepared;
+    const double products =
+        ((rows + p_.more_rows) * vectors * p_.parts + prepared) / static_cast<double>(m_.products_a_cycle);
     return std::max({products, loads, latency}) + not_hidden * loads;
   }
   // The vectors of b: 64 bytes a cycle from the first level, half of it from the second; from behind it a third, and
@@ -56,7 +57,7 @@ class model {
   }
   // A broadcast of a, two a cycle; where rows throw each other out of the first level, it comes from the second.
   double broadcast(int rows) const {
-    const bool collide = rows > (ways - 2) * different_sets(m_.l1_bytes, p_.row_stride);
+    const bool collide = rows > (m_.l1_ways - 2) * different_sets(m_.l1_bytes, m_.l1_ways, p_.row_stride);
     return collide ? 1.5 : 0.5;
   }
   // Beside its steps: addresses, and two cycles for each vector that is stored.
@@ -68,7 +69,9 @@ class model {
 
 }  // namespace
 
-extent_t steps_in_l2(const machine_model& m, std::int64_t stride) { return ways * different_sets(m.l2_bytes, stride); }
+extent_t steps_in_l2(const machine_model& m, std::int64_t stride) {
+  return m.l2_ways * different_sets(m.l2_bytes, m.l2_ways, stride);
+}
 
 register_tile choose_register_tile(const machine_model& m, const tile_problem& p) {
   const model costs(m, p);

@@ -24,6 +24,7 @@ struct machine_model {
   bool dot_bytes = false, dot_bf16 = false;                ///< dot products of 4 bytes, of 2 bf16
   int threads = 1;                                         ///< that a call will use
   std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10;  ///< data caches of one core
+  int l1_ways = 8, l2_ways = 8;                            ///< lines that each set of them holds
   bool winograd = true;  ///< whether convolutions may be made of transformed tiles, which round more
 };
 
