@@ -21,8 +21,7 @@ namespace {
 
 // Pieces for each thread of a call that has several: what one finishes late, another takes.
 constexpr extent_t units_per_thread = 4;
-// With fewer rows than this, b is read so few times that a copy of it does not pay, and so few that waiting for its
-// first counts: it is asked for ahead.
+// With fewer rows than this, b is read so few times that a copy of it does not pay.
 constexpr extent_t least_rows_to_pack = 64;
 // A panel is no larger than this: it lies in the scratch of each worker.
 constexpr std::int64_t most_panel_bytes = 8 << 20;
@@ -318,15 +317,19 @@ class builder {
   expr_ref innermost() const { return p_.sum->loop_extent(p_.order.back()); }
   bool in_parts() const { return steps_per_part_ < steps_; }
   // b is read from memory a few rows at a time along their length: as many streams as processors foresee by themselves.
-  bool along_rows() const { return !constant_ && !pack_ && rows_ <= 2 && beyond_l2(); }
+  // Each part reads and writes the whole result, which stays in the second-level cache.
+  bool along_rows() const {
+    return !constant_ && !pack_ && rows_ < least_rows_to_pack && beyond_l2() &&
+           rows_ * columns_ * size_of(p_.sum->type) < m_.l2_bytes / 4;
+  }
   // How many steps of the innermost loop one tile sums at once. The rows of a stay in the first-level cache, and b,
-  // where it is read in place, in the second-level one; one row of tiles has nothing to keep, and reads a few of b's
-  // rows at a time, along their length, as they lie in memory.
+  // where it is read in place, in the second-level one; few rows have little to keep, and read a few of b's rows at a
+  // time, along their length, as they lie in memory.
   extent_t choose_part() const {
     if (grouped() || bordered_ || p_.sum->type != c_.kernel.buffers[static_cast<std::size_t>(c_.output)].type)
       return steps_;
     const bool in_place = !constant_ && !pack_;
-    if (along_rows()) return even_parts(8, 4);
+    if (along_rows()) return even_parts(rows_ <= 2 ? 8 : 24, 4);
     extent_t most = m_.l1_bytes / 2 / size_of(p_.a.load->type) / height_;
     if (in_place && beyond_l2()) most = std::min(most, steps_in_l2(m_, step_stride()) / 2);
     most = std::max<extent_t>(most / std::max<extent_t>(1, depth_ / std::max<extent_t>(steps_, 1)), 64);
