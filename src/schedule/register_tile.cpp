@@ -53,7 +53,8 @@ class model {
   double vector_loads(int vectors) const {
     const std::int64_t panel = p_.depth * vectors * m_.vector_bits / 8;
     if (p_.step_stride > 0 && p_.depth > steps_in_l2(m_, p_.step_stride)) return 4 + 3 * vectors;
-    return panel > m_.l1_bytes / 2 ? 2 * vectors : vectors;
+    const double lines = vectors * m_.vector_bits / 512.0;
+    return panel > m_.l1_bytes / 2 ? 2 * lines : lines;
   }
   // A broadcast of a, two a cycle; where rows throw each other out of the first level, it comes from the second.
   double broadcast(int rows) const {
@@ -83,7 +84,7 @@ register_tile choose_register_tile(const machine_model& m, const tile_problem& p
       if (vectors > 1 && static_cast<extent_t>(vectors - 1) * p.lanes >= p.columns) break;
       if (vectors * p.lanes > ir::contraction::most_columns) break;
       const double cycles = costs.cycles(rows, vectors);
-      if (cycles >= least) continue;
+      if (cycles > least) continue;  // of equals the one with more rows, which reads less of b
       least = cycles;
       best = {rows, vectors, cycles};
     }
