@@ -330,6 +330,9 @@ class builder {
       return steps_;
     const bool in_place = !constant_ && !pack_;
     if (along_rows()) return even_parts(rows_ <= 2 ? 8 : 24, 4);
+    // So few tiles read a row's steps that what parts cost, the result's way there and back, is more.
+    constexpr extent_t few_panels = 4;
+    if (!in_place && columns_ <= few_panels * panels_.width) return steps_;
     extent_t most = m_.l1_bytes / 2 / size_of(p_.a.load->type) / height_;
     if (in_place && beyond_l2()) most = std::min(most, steps_in_l2(m_, step_stride()) / 2);
     most = std::max<extent_t>(most / std::max<extent_t>(1, depth_ / std::max<extent_t>(steps_, 1)), 64);
