@@ -96,7 +96,7 @@ class closing {
     } else if (n.op == &constant_definition()) {
       r = table_.unique(node_ref(&n));
     } else if (n.operands.empty()) {
-      refuse(fmt::format("'{}' has no indices here", leaf_name(n).empty() ? n.op->name : leaf_name(n)), n.where);
+      refuse(fmt::format("'{}' has no indices here", leaf_name(n).empty() ? std::string_view(n.op->name) : leaf_name(n)), n.where);
     } else {
       std::vector<node_ref> in;
       for (const node_ref& o : n.operands) in.push_back(close(*o, depth + 1));

@@ -83,7 +83,10 @@ std::string to_string(const value_type& t) {
   return std::string(s.view());
 }
 
-node_ref make_node(const op_def& op, attrs_ref attrs, operand_list operands, const loc& w) {
+void infer(node& made) {
+  const op_def& op = *made.op;
+  const operand_list& operands = made.operands;
+  const loc& w = made.where;
   const int n = static_cast<int>(operands.size());
   if (n < op.min_operands || n > op.max_operands)
     refuse<argument_error>(op, fmt::format("takes {} operands, not {}", op.min_operands, n), operands, w);
@@ -103,31 +106,34 @@ node_ref make_node(const op_def& op, attrs_ref attrs, operand_list operands, con
     types.push_back(o->type.element);
     controls = controls || o->controls;
   }
+  made.controls = controls || has_bodies(op);
+  // Rules over operand types see neither the other results nor bodies.
+  if (op.kind == op_kind::projection) {
+    made.type = projected_type(made);
+  } else if (has_bodies(made)) {
+    infer_control(made);
+  } else {
+    const detail::outcome shape = op.shape(made.attrs.get(), {shapes.data(), n});
+    if (!shape.ok) refuse<shape_error>(op, shape.why.view(), operands, w);
+    const detail::type_outcome type = op.types(made.attrs.get(), {types.data(), n});
+    if (!type.ok) refuse<type_error>(op, type.why.view(), operands, w);
+    made.type = {type.out, shape.out};
+    for (int i = 1; i < op.results; ++i) made.more.push_back({type.more[i - 1], shape.more[i - 1]});
+  }
+  for (int i = 0; i < made.results(); ++i)
+    if (const value_type& t = i == 0 ? made.type : made.more[static_cast<std::size_t>(i - 1)]; !fits_in_memory(t))
+      refuse<shape_error>(op, fmt::format("{} is too large for memory", to_string(t)), operands, w);
+  std::uint64_t h = detail::mix(op.name.hash, op.attrs->hash(made.attrs.get()));
+  for (const node_ref& o : operands) h = detail::mix(h, o->hash);
+  made.hash = detail::mix(h, hash_type(made.type));
+}
+
+node_ref make_node(const op_def& op, attrs_ref attrs, operand_list operands, const loc& w) {
   auto made = std::make_unique<node>(w);
   made->op = &op;
   made->attrs = std::move(attrs);
   made->operands = std::move(operands);
-  made->controls = controls || has_bodies(op);
-  // Rules over operand types see neither the other results nor bodies.
-  if (op.kind == op_kind::projection) {
-    made->type = projected_type(*made);
-  } else if (has_bodies(*made)) {
-    infer_control(*made);
-  } else {
-    const detail::outcome shape = op.shape(made->attrs.get(), {shapes.data(), n});
-    if (!shape.ok) refuse<shape_error>(op, shape.why.view(), made->operands, w);
-    const detail::type_outcome type = op.types(made->attrs.get(), {types.data(), n});
-    if (!type.ok) refuse<type_error>(op, type.why.view(), made->operands, w);
-    made->type = {type.out, shape.out};
-    for (int i = 1; i < op.results; ++i) made->more.push_back({type.more[i - 1], shape.more[i - 1]});
-  }
-  for (int i = 0; i < made->results(); ++i)
-    if (const value_type& t = i == 0 ? made->type : made->more[static_cast<std::size_t>(i - 1)]; !fits_in_memory(t))
-      refuse<shape_error>(op, fmt::format("{} is too large for memory", to_string(t)), made->operands, w);
-  std::uint64_t h = detail::hash_text(op.name).lo;
-  h = detail::mix(h, op.attrs->hash(made->attrs.get()));
-  for (const node_ref& o : made->operands) h = detail::mix(h, o->hash);
-  made->hash = detail::mix(h, hash_type(made->type));
+  infer(*made);
   return node_ref(made.release());
 }
 

@@ -47,8 +47,10 @@ struct node {
   }
 };
 
-/// Makes a node: checks the number of operands, infers its types by the operator's rules and hashes it. Throws
-/// shape_error or type_error as emit does.
+/// What a node's operator, attributes and operands say of it: checks the number of operands, infers the types by the
+/// operator's rules and hashes all of it. Throws shape_error or type_error as emit does.
+void infer(node&);
+/// Makes such a node.
 node_ref make_node(const op_def&, attrs_ref, operand_list, const loc&);
 /// Whether two nodes have the same operator, attributes, types and (by identity) operands.
 bool same_structure(const node&, const node&);

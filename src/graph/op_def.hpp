@@ -7,6 +7,7 @@
 
 #include "graph/node.hpp"
 #include "loop/expr.hpp"
+#include "tenon/core/hash.hpp"
 #include "tenon/core/op_kind.hpp"
 
 namespace tenon::ir {
@@ -45,8 +46,18 @@ struct attrs_def {
   attrs_ref (*bind)(const void*, extent_t (*value_of)(void*, extent_t), void* context);
 };
 
+/// An operator's name with its hash, which goes into that of every node.
+struct op_name : std::string_view {
+  std::uint64_t hash = 0;
+  constexpr op_name() = default;
+  constexpr op_name(std::string_view s) : std::string_view(s) {
+    for (const char c : s) hash = detail::mix(hash, static_cast<unsigned char>(c));
+  }
+  constexpr op_name(const char* s) : op_name(std::string_view(s)) {}
+};
+
 struct op_def {
-  std::string_view name;
+  op_name name;
   op_kind kind{};
   int min_operands = 1, max_operands = 1, results = 1;
   int main_operand = 0;  ///< the operand whose element type a bare number takes

@@ -29,9 +29,8 @@ class operand_list {
   }
   operand_list(const operand_list& o) : operand_list(std::span(o)) {}
   operand_list(operand_list&& o) noexcept : operand_list() { swap(o); }
-  operand_list& operator=(operand_list&& o) noexcept {
-    operand_list gone(std::move(o));  // what is moved from is empty
-    swap(gone);
+  operand_list& operator=(operand_list o) noexcept {  // a copy, or what is moved from, which is empty then
+    swap(o);
     return *this;
   }
   operator std::vector<node_ref>() const { return {begin(), end()}; }

@@ -33,10 +33,14 @@ void verify(const graph& g) {
         if (inner->op == &param_definition()) broken(*n, fmt::format("param {} is inside a body", leaf_name(*inner)));
       verify(body);
     }
-    // What make_node says of the same operands is what the node must say: no pass may invent types.
-    const node_ref again = make_node(*n->op, n->attrs, n->operands, n->where);
-    if (again->type != n->type || again->more != n->more || again->hash != n->hash)
-      broken(*n, fmt::format("its type is not what its operands give, {}", to_string(again->type)));
+    // What a new node of the same operands would say is what the node must say: no pass may invent types.
+    node again(n->where);
+    again.op = n->op;
+    again.attrs = n->attrs;
+    again.operands = n->operands;
+    infer(again);
+    if (again.type != n->type || again.more != n->more || again.hash != n->hash)
+      broken(*n, fmt::format("its type is not what its operands give, {}", to_string(again.type)));
   }
 }
 
