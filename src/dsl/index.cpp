@@ -96,7 +96,9 @@ class closing {
     } else if (n.op == &constant_definition()) {
       r = table_.unique(node_ref(&n));
     } else if (n.operands.empty()) {
-      refuse(fmt::format("'{}' has no indices here", leaf_name(n).empty() ? std::string_view(n.op->name) : leaf_name(n)), n.where);
+      std::string_view called = leaf_name(n);
+      if (called.empty()) called = n.op->name;
+      refuse(fmt::format("'{}' has no indices here", called), n.where);
     } else {
       std::vector<node_ref> in;
       for (const node_ref& o : n.operands) in.push_back(close(*o, depth + 1));

@@ -104,6 +104,14 @@ class reference {
     }
   }
 
+  // How many times the operand it is whose rounding stays where the terms of a function cancel; 0: none do.
+  static double cancelled(const ir::node& n) {
+    if (n.op->name == "gelu") return 1;          // x (1 + erf)
+    if (n.op->name == "hard_swish") return 0.5;  // x (x / 6 + 1/2)
+    if (n.op->name == "hard_sigmoid") return std::abs(n.attributes<ops::hard_sigmoid_op::attrs>().alpha);
+    return 0;
+  }
+
   static bool all_finite(const data& d) {
     for (extent_t i = 0; i < d.get().size; ++i)
       if (!std::isfinite(element(d, i))) return false;
@@ -156,12 +164,11 @@ class reference {
                                : 1;
       if (n->op->kind != ir::op_kind::movement)
         for (data& d : mine) perturb(d, run, random, times * std::max(1.0, std::sqrt(terms) / 8));
-      // 1 + erf(x) cancels: its error is one of x's size.
-      if (run > 0 && n->op->name == "gelu" && is_float(n->type.element))
+      if (const double times_x = cancelled(*n); run > 0 && times_x != 0 && is_float(n->type.element))
         for (extent_t i = 0; i < mine[0].get().size; ++i) {
           const double v = element(mine[0], i), x = element(value.at(n->operands[0].get())[0], i);
           if (std::isfinite(v) && std::isfinite(x))
-            set_element(mine[0], i, v + (run % 2 ? 1 : -1) * std::abs(x) * unit(n->type.element) / 2);
+            set_element(mine[0], i, v + (run % 2 ? 1 : -1) * times_x * std::abs(x) * unit(n->type.element) / 2);
         }
       // A sum may begin with 0 or with its first term: the sign of a sum that is 0 is open.
       if (run > 0 && (n->op->kind == ir::op_kind::reduction || n->op->kind == ir::op_kind::contraction) &&
