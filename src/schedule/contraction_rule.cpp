@@ -497,6 +497,8 @@ class builder {
         in_panel.back() = a_.add(in_panel.back(), a_.index(later));
         const expr_ref ahead = operand();
         t.prefetch = ahead->is(prim::cast) ? ahead->operands[0] : ahead;
+      } else if (constant_ && later == 0 && rows_follow_each_other()) {
+        t.prefetch = of_next_rows(where.row_tile, reduction.back());
       }
       // What the next part will copy comes near while this one computes: a share of it with each row of tiles.
       if (pack_ && in_parts() && p_.unit_columns) {
@@ -532,6 +534,24 @@ class builder {
       t.also.push_back({r.buffer, t.indices, of_tile(r.value), mask});
     }
     return make_stmt(std::move(t));
+  }
+  // Whether the rows of tiles lie one after the other, and each is read by one tile alone.
+  bool rows_follow_each_other() const {
+    return panels_.narrow() && !grouped() && !bordered_ && !in_parts() && height_ > 1 && p_.sum->loops() == 1 &&
+           c_.kernel.buffers[static_cast<std::size_t>(p_.a.load->payload)].where == scope::parameter &&
+           row_stride() == steps_ * size_of(p_.a.load->type);
+  }
+  // The rows of the next tile, some lines with each step of this one: all of them begin apart, so that no prefetcher
+  // has them where the tile does.
+  expr_ref of_next_rows(expr_ref row_tile, expr_ref step) {
+    constexpr int line = 64;
+    const int in_line = line / size_of(p_.a.load->type);
+    auto at = at_;
+    const expr_ref last = a_.sub(axis(p_.row).extent, a_.index(1));
+    at.emplace_back(axis(p_.row).variable, a_.min(a_.add(first_row(row_tile), a_.index(height_)), last));
+    const extent_t lines_a_step = ceil_div(panels_.width, in_line);  // as many as emitted: those of a row of b
+    at.emplace_back(p_.sum->loop_variable(0), a_.mul(step, a_.index(lines_a_step * in_line)));
+    return a_.substitute(p_.a.load, at);
   }
   std::vector<contraction::result> results_beside() const {
     std::vector<contraction::result> all;
