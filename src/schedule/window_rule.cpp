@@ -329,21 +329,22 @@ class builder {
         stmt_ref s = make_block(std::exchange(steps, {}));
         if (s) list.push_back(open->is_true() ? s : make_stmt(branch{open, s, nullptr}));
       };
+      const std::vector<expr_ref> masks = conditions(mask_of(r->body()));
+      const expr_ref unmasked_all = with(r->body(), masks, true);
       each_tap(r, [&](const auto& tap) {
-        const expr_ref body = a_.substitute(r->body(), tap);
-        const std::vector<expr_ref> masks = conditions(mask_of(body));
         auto all = [&](std::size_t i, bool of_row) {
           expr_ref condition = a_.boolean(true);
           for (expr_ref e : masks)
-            if (mentions_row(e) == of_row) condition = a_.both(condition, placed(e, i));
+            if (mentions_row(e) == of_row) condition = a_.both(condition, placed(a_.substitute(e, tap), i));
           return condition;
         };
         const expr_ref condition = all(0, false);
+        if (condition->is_constant(0)) return;  // outside of what is read, wherever the window is
         if (condition != open) {
           close();
           open = condition;
         }
-        const expr_ref unmasked = with(body, masks, true);
+        const expr_ref unmasked = a_.substitute(unmasked_all, tap);
         for (std::size_t i = 0; i < positions.size(); ++i) {
           const expr_ref in_row = positions[i].whole ? a_.boolean(true) : all(i, true);
           const stmt_ref s = step(r, sums[k][i], placed(unmasked, i));

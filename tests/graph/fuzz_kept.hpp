@@ -57,6 +57,11 @@ inline const std::vector<const char*> kept_graphs = {
     "graph(%x: f32[2,9,17]) {\n"
     "  %0 = hard_sigmoid{.alpha = 1.875, .beta = -1.625}(%x) : f32[2,9,17]\n"
     "  return %0\n}\n",
+    // At one tap what a window reads has a condition of its own, of the channel.
+    "graph() {\n"
+    "  %0 = eye{.type = i64, .to = [16,2,7], .diagonal = 3}() : i64[16,2,7]\n"
+    "  %1 = conv1d{.padding = {0,1}}(%0, %0) : i64[16,16,2]\n"
+    "  return %1\n}\n",
 };
 
 }  // namespace tenon::test
