@@ -339,7 +339,7 @@ class builder {
           return condition;
         };
         const expr_ref condition = all(0, false);
-        if (condition->is_constant(0)) return;  // outside of what is read, wherever the window is
+        if (condition->is(expr_kind::constant) && !condition->is_true()) return;  // outside of what is read, wherever the window is
         if (condition != open) {
           close();
           open = condition;
