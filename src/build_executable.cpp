@@ -8,6 +8,7 @@
 
 #include "codegen/codegen.hpp"
 #include "codegen/identity.hpp"
+#include "control_kernel.hpp"
 #include "graph/alias.hpp"
 #include "graph/memory_plan.hpp"
 #include "graph/native_call.hpp"
@@ -63,7 +64,9 @@ class builder {
   std::unique_ptr<const compiled_graph> build(std::span<const int> updates) {
     make();
     write_back(updates);
+    if (joins()) branch_kernels();
     report_copies();
+    obtain_code();
     out_->run.finish();
     return std::move(out_);
   }
@@ -132,8 +135,7 @@ class builder {
         late.emplace_back(beside, to);
         to = beside;
       }
-      const auto placed = replace_result(out_->run, result, to);
-      for (compile_report::kernel& r : out_->report.kernels) r.step = static_cast<std::size_t>(placed[r.step]);
+      move_reports(replace_result(out_->run, result, to));
     }
     for (std::size_t k = 0; k < late.size(); ++k) copy_value(late[k].first, late[k].second, types[k]);
     out_->run.results = visible;
@@ -154,6 +156,8 @@ class builder {
     for (const node* n : post_order(graph_.outputs))
       if (n->op->kind == op_kind::projection) projections_[n->operands[0].get()].push_back(n);
   }
+  // As long as a few instructions copy it.
+  static constexpr std::int64_t most_copied_bytes = 256;
   bool is_llvm() const { return settings_.target.what == codegen::target_spec::kind::llvm; }
   std::int64_t workspace_bytes_() const { return plan_.bytes + spare_bytes_; }
 
@@ -315,10 +319,8 @@ class builder {
     builder b(g, std::vector<const extent_t*>(g.inputs.size()), range_, settings_, times_);
     b.is_body_ = true;
     b.make();
-    compile_report &r = out_->report, &made = b.out_->report;
-    r.compilations += made.compilations;
-    r.memory_hits += made.memory_hits;
-    r.disk_hits += made.disk_hits;
+    for (const compile_report::control_note& note : b.out_->report.control)  // those of branches come with its steps
+      if (note.branch < 0) out_->report.control.push_back(note);
     return std::move(b.out_);
   }
   // The reports of a body's kernels, with the steps that they are now.
@@ -330,12 +332,87 @@ class builder {
       k.step = static_cast<std::size_t>(placed[k.step]);
       out_->report.kernels.push_back(std::move(k));
     }
+    for (compile_report::control_note note : body.report.control)
+      if (note.branch >= 0) {
+        note.branch = placed[static_cast<std::size_t>(note.branch)];
+        out_->report.control.push_back(std::move(note));
+      }
+  }
+  void move_reports(const std::vector<std::int64_t>& placed) {
+    for (compile_report::kernel& k : out_->report.kernels) k.step = static_cast<std::size_t>(placed[k.step]);
+    for (compile_report::control_note& n : out_->report.control)
+      if (n.branch >= 0) n.branch = placed[static_cast<std::size_t>(n.branch)];
   }
   void control_steps(const node& n) {
     const std::vector<runtime::slot> results_at = result_slots(n);
+    own_from_ = plan_.bytes + spare_begin_;
     std::vector<runtime::slot> operands;
     for (const node_ref& o : n.operands) operands.push_back(slot_of(o.get()));
     n.op == &while_definition() ? loop_steps(n, results_at, operands) : branch_steps(n, results_at, operands);
+  }
+  // The steps of a body that are not among the steps: for a kernel of the whole region.
+  std::vector<runtime::step> steps_of(const compiled_graph& body, std::span<const runtime::slot> arguments,
+                                      std::span<const runtime::slot> results, const runtime::slot& workspace) {
+    step_list list(out_->run);
+    const std::int64_t first = list.next();
+    list.append(body.run, arguments, results, workspace.offset);
+    return join_branches(list.take_from(first)).steps;
+  }
+  static std::string place_of(const node& n) {
+    return fmt::format("{} at {}:{} ", n.op->name, n.where.file(), n.where.line());
+  }
+  // What the kernel at step `step`, made of these, is reported as.
+  compile_report::kernel joined_report(const std::vector<compile_report::kernel>& parts, std::size_t step) const {
+    const runtime::step& s = out_->run.steps[step];
+    const loops_code& l = *loops_of(s);
+    dump_loops(*l.loops, dump_words::when::after, control_kernels_pass.name);
+    compile_report::kernel k{l.name, l.text, 1, s.nanoseconds, 0, 0};
+    for (const compile_report::kernel& part : parts) {
+      k.bytes_read += part.bytes_read;
+      k.bytes_written += part.bytes_written;
+      k.operations += part.operations;
+    }
+    k.fusion.push_back("it " + is_one_kernel(s));
+    k.step = step;
+    return k;
+  }
+  static std::string is_one_kernel(const runtime::step& s) {
+    return fmt::format("is one kernel of {} nests", loops_of(s)->nests);
+  }
+  // Branches that are not in a kernel yet.
+  void branch_kernels() {
+    const auto is_branch = [](const compile_report::control_note& n) { return n.branch >= 0; };
+    if (std::ranges::none_of(out_->report.control, is_branch)) return;
+    const joined_branches made = join_branches(out_->run.steps);
+    out_->run.steps = made.steps;
+    std::vector<compile_report::kernel>& reports = out_->report.kernels;
+    std::vector<compile_report::control_note> notes;
+    for (compile_report::control_note& n : out_->report.control) {
+      const auto at = std::ranges::find(made.branches, n.branch, &joined_branches::branch::first);
+      if (is_branch(n) && at == made.branches.end()) continue;  // in one that is joined
+      if (is_branch(n)) {
+        const auto now = static_cast<std::size_t>(made.placed[static_cast<std::size_t>(n.branch)]);
+        n.text +=
+            at->stays_steps.empty() ? is_one_kernel(out_->run.steps[now]) : "is steps with jumps: " + at->stays_steps;
+      }
+      notes.push_back(std::move(n));
+    }
+    out_->report.control = std::move(notes);
+    std::vector<compile_report::kernel> joined;
+    for (const joined_branches::branch& b : made.branches) {
+      if (!b.stays_steps.empty()) continue;
+      const auto inside = [&](const compile_report::kernel& k) {
+        const auto step = static_cast<std::int64_t>(k.step);
+        return step >= b.first && step < b.end;
+      };
+      std::vector<compile_report::kernel> parts;
+      std::ranges::copy_if(reports, std::back_inserter(parts), inside);
+      std::erase_if(reports, inside);
+      if (parts.empty()) continue;  // there a second time
+      joined.push_back(joined_report(parts, static_cast<std::size_t>(made.placed[static_cast<std::size_t>(b.first)])));
+    }
+    move_reports(made.placed);
+    std::ranges::move(joined, std::back_inserter(reports));
   }
   void branch_steps(const node& n, const std::vector<runtime::slot>& results,
                     const std::vector<runtime::slot>& operands) {
@@ -343,6 +420,7 @@ class builder {
     const auto yes = body_of(bodies_of(n)[0], none), no = body_of(bodies_of(n)[1], none);
     const runtime::slot workspace = spare(std::max(yes->run.workspace_bytes, no->run.workspace_bytes));
     const auto read = std::span(operands).subspan(1);
+    if (joins()) out_->report.control.push_back({place_of(n), std::ssize(out_->run.steps)});
     step_list list(out_->run);
     const std::int64_t otherwise = list.jump_if_zero(operands[0]);
     append(*yes, read, results, workspace, true);
@@ -350,6 +428,17 @@ class builder {
     list.land(otherwise);
     append(*no, read, results, workspace, true);
     list.land(end);
+  }
+  static void append_to(std::vector<runtime::step>& list, std::vector<runtime::step> more) {
+    std::ranges::move(more, std::back_inserter(list));
+  }
+  // Of the states that have two buffers.
+  std::int64_t exchanged_bytes(const graph& body, std::span<const runtime::slot> here,
+                               std::span<const runtime::slot> there) const {
+    std::int64_t bytes = 0;
+    for (std::size_t i = 0; i < here.size(); ++i)
+      if (here[i] != there[i]) bytes += bytes_of(body.inputs[i]->type);
+    return bytes;
   }
   // A state that its body may write where it reads it has one buffer, its result's. The others have two, which the body
   // exchanges: it is there twice, once in each direction.
@@ -372,6 +461,36 @@ class builder {
     }
     const auto outputs_of = [&](const std::vector<runtime::slot>& v) { return std::span(v).first(states); };
     const bool exchanged = !std::ranges::equal(outputs_of(here), outputs_of(there));
+    if (joins()) {
+      const auto goes = [&](const auto& from) { return steps_of(*condition, from, std::span(&goes_on, 1), workspace); };
+      const auto turn = [&](const auto& from, const auto& to) {
+        return steps_of(*step, from, outputs_of(to), workspace);
+      };
+      control_region region{.repeats = true, .condition = goes_on, .first = goes(here), .own_from = own_from_};
+      region.second = turn(here, there);
+      const std::int64_t first = list.next();
+      for (std::size_t i = 0; i < states; ++i) copy_value(there[i], here[i], body.inputs[i]->type);
+      std::vector<runtime::step> back = list.take_from(first);
+      // What is little is copied back after each turn; else every second turn makes it where it was:
+      //   while (goes_on(here)) { there = turn(here); if (goes_on(there)) here = turn(there); else here = there; }
+      if (exchanged_bytes(body, results, there) > most_copied_bytes && region.stays_steps().empty()) {
+        const control_region again{
+            .repeats = false, .condition = goes_on, .first = turn(there, here), .second = back, .own_from = INT64_MAX};
+        append_to(region.second, goes(there));
+        back = {again.joined()};
+      }
+      append_to(region.second, std::move(back));
+      const std::string why = region.stays_steps();
+      if (why.empty()) {
+        out_->run.steps.push_back(region.joined());
+        std::vector<compile_report::kernel> parts = condition->report.kernels;
+        std::ranges::copy(step->report.kernels, std::back_inserter(parts));
+        out_->report.kernels.push_back(joined_report(parts, out_->run.steps.size() - 1));
+        out_->report.control.push_back({place_of(n) + is_one_kernel(out_->run.steps.back())});
+        return;
+      }
+      out_->report.control.push_back({place_of(n) + "is steps with jumps: " + why});
+    }
     const std::int64_t again = list.next();
     append(*condition, here, std::span(&goes_on, 1), workspace, true);
     const std::int64_t done = list.jump_if_zero(goes_on);
@@ -466,9 +585,7 @@ class builder {
     machine.model.winograd = enabled(winograd_pass);
     machine.model.threads = settings_.target.threads > 0 ? settings_.target.threads : runtime::default_threads();
     out_->report.cpu = settings_.target.cpu;
-    const std::string suffix = machine.key + "|" + codegen::identity();
-    std::vector<wanted_kernel> kernels;
-    std::unordered_map<std::string, std::size_t> known;  // by structure
+    std::unordered_map<std::string, std::shared_ptr<loops_code>> known;  // by structure
     for (const group& g : fusion_.groups) {
       first_kernel_.push_back(std::ssize(out_->run.steps) + 1);
       if (is_empty(*g.root)) continue;
@@ -493,25 +610,39 @@ class builder {
         s.extent = launch.extent;
         s.nanoseconds = launch.nanoseconds;
         s.scratch = launch.scratch;
-        // The key is the structure: the readable name is no part of it.
-        const std::string name = std::exchange(c.kernel.name, "k");
-        const std::string text = to_string(c.kernel);
-        c.kernel.name = name;
         dump_loops(c.kernel, dump_words::when::after, "schedule");
         written w;
         for (std::size_t i = 0; i < c.parameters.size(); ++i)
           if (c.kernel.buffers[i].written) w.add(bytes_of(c, c.kernel.buffers[i]), s.buffers[i]);
-        report(g, name, text, s, w, launch);
-        const auto [it, fresh] = known.try_emplace(text, kernels.size());
-        if (fresh) kernels.push_back({std::move(c.kernel), detail::hash_text(text + suffix), {}, nullptr});
-        kernels[it->second].steps.push_back(out_->run.steps.size());
+        const std::string name = c.kernel.name;
+        auto code = std::make_shared<loops_code>(std::move(c.kernel));
+        code = known.try_emplace(code->text, code).first->second;
+        s.kernel = code;
+        report(g, name, code->text, s, w, launch);
         out_->run.steps.push_back(std::move(s));
       }
+    }
+  }
+  // The kernels of all steps, those of bodies among them.
+  void obtain_code() {
+    if (!is_llvm()) return;
+    const codegen::machine_summary machine = codegen::summarize(settings_.target.cpu);
+    const std::string suffix = machine.key + "|" + codegen::identity();
+    std::vector<wanted_kernel> kernels;
+    std::unordered_map<std::string, std::size_t> known;  // by structure
+    for (std::size_t at = 0; at < out_->run.steps.size(); ++at) {
+      const loops_code* l = loops_of(out_->run.steps[at]);
+      if (!l) continue;
+      const auto [it, fresh] = known.try_emplace(l->text, kernels.size());
+      if (fresh) kernels.push_back({std::move(*l->loops), detail::hash_text(l->text + suffix), {}, nullptr});
+      kernels[it->second].steps.push_back(at);
     }
     obtain(kernels, machine, settings_, out_->report, times_);
     for (wanted_kernel& w : kernels)
       for (std::size_t s : w.steps) out_->run.steps[s].kernel = w.code;
   }
+  // Whether loops and branches of small kernels become kernels.
+  bool joins() const { return is_llvm() && enabled(control_kernels_pass); }
   bool enabled(const listed_pass& p) const { return settings_.passes.enabled(p.name, p.level); }
   const dump_words& dumps() const { return settings_.passes.dumps(); }
   void dump_loops(const kernel& k, dump_words::when at, std::string_view pass) const {
@@ -525,6 +656,7 @@ class builder {
   fusion fusion_;
   memory_plan plan_;
   std::int64_t spare_begin_ = 0, spare_bytes_ = 0;
+  std::int64_t own_from_ = 0;  // of the workspace: what holds nothing before and after the loop or branch at hand
   bool is_body_ = false;
   buffer_parts parts_;
   std::vector<std::int64_t> first_kernel_;  // of each group, from 1

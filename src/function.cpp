@@ -666,6 +666,7 @@ explanation explain(function& f) {
   if (!f.why_each.empty()) s += "\ncompiled for each value of the bounded extent alone, " + f.why_each;
   s += fmt::format("\n{} kernels, workspace {} bytes, constants {} bytes\n", g.report.kernels.size(),
                    g.run.workspace_bytes, g.report.constant_bytes);
+  for (const compile_report::control_note& n : g.report.control) s += n.text + "\n";
   return explanation(s + kernels_text(g));
 }
 

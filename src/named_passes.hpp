@@ -13,5 +13,7 @@ inline constexpr listed_pass alias_pass = {"alias", 1, nullptr};
 inline constexpr listed_pass in_place_pass = {"in_place", 1, nullptr};
 /// Convolutions by transformed tiles, which round more: src/schedule/winograd_rule.cpp.
 inline constexpr listed_pass winograd_pass = {"winograd", 3, nullptr};
+/// Loops and branches of small kernels, one kernel each: src/control_kernel.cpp.
+inline constexpr listed_pass control_kernels_pass = {"control_kernels", 1, nullptr};
 
 }  // namespace tenon

@@ -42,6 +42,7 @@ constexpr listed_pass target_passes[] = {
     fuse_pass,
     alias_pass,
     in_place_pass,
+    control_kernels_pass,
     winograd_pass,
 };
 std::vector<listed_pass> all_passes() {

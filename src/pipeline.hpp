@@ -43,6 +43,12 @@ struct compile_report {
     std::size_t step = 0;                 ///< of the executable; of a body that is there twice the first
   };
   std::vector<kernel> kernels;
+  /// Of a loop or a branch: one kernel, or why it is not.
+  struct control_note {
+    std::string text;
+    std::int64_t branch = -1;  ///< the step that it begins with, while that is not decided
+  };
+  std::vector<control_note> control;
   workspace_report workspace;
   std::int64_t constant_bytes = 0;
   std::string cpu;  ///< that kernels are made for, as -mcpu= names it; empty for native

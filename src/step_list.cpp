@@ -90,6 +90,15 @@ std::vector<std::int64_t> step_list::append(const runtime::executable& body, std
   return placed;
 }
 
+std::vector<step> step_list::take_from(std::int64_t first) {
+  const auto from = to_.steps.begin() + first;
+  std::vector<step> taken(std::make_move_iterator(from), std::make_move_iterator(to_.steps.end()));
+  to_.steps.erase(from, to_.steps.end());
+  for (step& s : taken)
+    if (!s.kernel) s.target -= first;
+  return taken;
+}
+
 bool is_copy(const step& s) { return s.kernel && s.kernel == copy_code(); }
 
 bool may_share(const runtime::executable& e, std::uint32_t argument, std::uint32_t result) {

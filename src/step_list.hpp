@@ -26,6 +26,8 @@ class step_list {
   /// copy of a buffer onto itself vanishes. Says where each of them went.
   std::vector<std::int64_t> append(const runtime::executable& body, std::span<const runtime::slot> arguments,
                                    std::span<const runtime::slot> results, std::int64_t workspace);
+  /// The steps from `first` on, which are no part of the list any more; their jumps are within them.
+  std::vector<runtime::step> take_from(std::int64_t first);
 
  private:
   runtime::executable& to_;

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <type_traits>
+#include <unordered_map>
 
 #include "core/round_to_odd.hpp"
 #include "core/with_dtype.hpp"
@@ -386,6 +387,22 @@ std::int64_t evaluate(prim p, dtype type, dtype from, std::span<const std::int64
     }
     throw compile_error(fmt::format("evaluate: {} does not take {}", name(p), name(from)));
   });
+}
+
+std::int64_t evaluate(expr_ref root, const std::function<std::int64_t(expr_ref)>& value_of) {
+  std::unordered_map<expr_ref, std::int64_t> value;
+  for (expr_ref e : post_order(std::span(&root, 1))) {
+    if (e->is(expr_kind::symbol) || e->is(expr_kind::variable)) {
+      value[e] = value_of(e);
+    } else if (e->is(expr_kind::constant)) {
+      value[e] = e->payload;
+    } else {
+      std::vector<std::int64_t> in;
+      for (expr_ref o : e->operands) in.push_back(value.at(o));
+      value[e] = evaluate(e->op, e->type, e->operands.back()->type, in);
+    }
+  }
+  return value.at(root);
 }
 
 std::int64_t identity(reducer r, dtype d) {

@@ -1,6 +1,7 @@
 // What the scalar operations mean: which types they take, and their exact values on bits.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -23,6 +24,9 @@ bool well_typed(prim, dtype type, std::span<const expr_ref> operands);
 /// The value of a well-typed operation on constants; `type` is the result's, `from` the last operand's. Casts between
 /// f16 or bf16 and anything but f32 go through f32. Math functions of f32 are those of f64, rounded.
 std::int64_t evaluate(prim, dtype type, dtype from, std::span<const std::int64_t> operands);
+
+/// The value of an expression of constants, and of symbols and variables, whose values the function knows.
+std::int64_t evaluate(expr_ref, const std::function<std::int64_t(expr_ref)>& value_of);
 
 /// The value that a reducer starts from: 0, 1, the lowest or highest value (infinities), true or false.
 std::int64_t identity(reducer, dtype);

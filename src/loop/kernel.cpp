@@ -43,6 +43,7 @@ void each_operand(Stmt& s, F f) {
                  },
                  [&](same_const<Stmt, prefetch>& p) { all(p.indices); },
                  [&](same_const<Stmt, branch>& b) { f(b.condition); },
+                 [&](same_const<Stmt, while_loop>& w) { f(w.condition); },
                  [&](same_const<Stmt, contraction>& c) {
                    f(c.row);
                    f(c.column);
@@ -136,6 +137,9 @@ void visit(const stmt_ref& root, const std::function<void(const stmt&)>& f) {
     } else if (auto* c = std::get_if<branch>(&s->v)) {
       push(c->otherwise);
       push(c->then);
+    } else if (auto* w = std::get_if<while_loop>(&s->v)) {
+      push(w->body);
+      push(w->test);
     }
   }
 }
@@ -144,6 +148,18 @@ void visit_operands(const stmt& s, const std::function<void(expr_ref)>& f) {
   each_operand(s, [&](expr_ref e) {
     if (e) f(e);
   });
+}
+
+void visit_written(const stmt& s, const std::function<void(std::int64_t)>& f) {
+  if (const auto* x = std::get_if<store>(&s.v)) f(x->buffer);
+  if (const auto* x = std::get_if<contraction>(&s.v)) {
+    f(x->buffer);
+    for (const contraction::result& r : x->also) f(r.buffer);
+  }
+  if (const auto* x = std::get_if<update>(&s.v)) {
+    f(x->buffer);
+    if (is_arg(x->combine)) f(x->buffer + 1);
+  }
 }
 
 stmt_ref map_operands(const stmt_ref& s, const std::function<expr_ref(expr_ref)>& f) {
@@ -170,6 +186,9 @@ stmt_ref map_all_operands(const stmt_ref& s, const std::function<expr_ref(expr_r
   } else if (auto* c = std::get_if<branch>(&copy.v)) {
     inner(c->then);
     inner(c->otherwise);
+  } else if (auto* w = std::get_if<while_loop>(&copy.v)) {
+    inner(w->test);
+    inner(w->body);
   } else {
     return own;
   }

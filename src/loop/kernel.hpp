@@ -59,6 +59,12 @@ struct branch {
 struct block {
   std::vector<stmt_ref> list;
 };
+/// while (condition) body, as often as that is. `test` runs before each look at the condition, and may be null.
+struct while_loop {
+  stmt_ref test;
+  expr_ref condition;
+  stmt_ref body;
+};
 /// buffer[indices] will be read soon: its line is asked for. The indices may lie anywhere.
 struct prefetch {
   std::int64_t buffer;
@@ -102,7 +108,7 @@ struct contraction {
 };
 
 struct stmt {
-  std::variant<block, loop, store, update, declare, branch, prefetch, contraction> v;
+  std::variant<block, loop, store, update, declare, branch, while_loop, prefetch, contraction> v;
 };
 
 enum class scope : std::uint8_t {
@@ -119,6 +125,9 @@ struct buffer {
   bool written = false;
   std::vector<expr_ref> extents;
   std::vector<expr_ref> strides;  ///< in elements; empty: row-major contiguous
+  /// Parameters with the same number may lie over each other, in whole or in part; 0: nothing that the kernel writes
+  /// lies over this one, nor anything over this one if the kernel writes it.
+  int overlap = 0;
 };
 
 /// One kernel: closed but for its parameters and symbols. `parameters()` come first among the buffers.
@@ -149,6 +158,8 @@ stmt_ref make_stmt(S s) {
 void visit(const stmt_ref&, const std::function<void(const stmt&)>& f);
 /// Calls `f` on every expression a statement holds itself (not those of statements inside it).
 void visit_operands(const stmt&, const std::function<void(expr_ref)>& f);
+/// Calls `f` with the id of every buffer that a statement itself writes.
+void visit_written(const stmt&, const std::function<void(std::int64_t)>& f);
 /// Rebuilds a statement with `f` applied to each of its own expressions.
 stmt_ref map_operands(const stmt_ref&, const std::function<expr_ref(expr_ref)>& f);
 /// The same for all statements inside it, too.

@@ -379,22 +379,9 @@ bool computation::grows() const {
 
 std::int64_t computation::at_call(expr_ref e) const { return at_call(e, 0); }
 std::int64_t computation::at_call(expr_ref e, extent_t below) const {
-  std::unordered_map<expr_ref, std::int64_t> value;
-  const expr_ref roots[] = {e};
-  for (expr_ref x : post_order(roots)) {
-    if (x->is(expr_kind::symbol)) {
-      value[x] = symbol_value(static_cast<std::size_t>(x->payload), below);
-    } else if (x->is(expr_kind::constant)) {
-      value[x] = x->payload;
-    } else if (x->is(expr_kind::variable)) {
-      value[x] = 0;
-    } else {
-      std::vector<std::int64_t> in;
-      for (expr_ref o : x->operands) in.push_back(value.at(o));
-      value[x] = evaluate(x->op, x->type, x->operands.back()->type, in);
-    }
-  }
-  return value.at(e);
+  return evaluate(e, [&](expr_ref x) {
+    return x->is(expr_kind::symbol) ? symbol_value(static_cast<std::size_t>(x->payload), below) : 0;
+  });
 }
 
 computation lower(const fusion& f, const group& g, const std::function<const extent_t*(const node&)>& strides,

@@ -138,6 +138,7 @@ class parser {
       expect("[");
       b.strides = list("]");
     }
+    if (accept("overlap")) b.overlap = static_cast<int>(small_integer("the number of an overlap"));
     k_.buffers.push_back(std::move(b));
     end_line();
   }
@@ -196,6 +197,19 @@ class parser {
       b.then = inner(indent);
       if (more() && line().indent == indent && accept("else")) b.otherwise = inner(indent);
       return make_stmt(std::move(b));
+    }
+    if (peek().is("do") || peek().is("while")) {
+      while_loop w;
+      if (accept("do")) {
+        w.test = inner(indent);
+        if (!more() || line().indent != indent || !peek().is("while"))
+          throw parse_error(fmt::format("line {}, column 1: expected 'while' after what runs before it",
+                                        more() ? line().number : lines_.back().number + 1));
+      }
+      expect("while");
+      w.condition = expression();
+      w.body = inner(indent);
+      return make_stmt(std::move(w));
     }
     if (accept("prefetch")) {
       const std::int64_t id = buffer_id();

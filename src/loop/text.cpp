@@ -11,11 +11,11 @@
 namespace tenon::ir {
 namespace {
 
-constexpr std::string_view words[] = {"kernel",   "in",          "out",  "local", "stride",  "parallel", "vectorized",
-                                      "unrolled", "for",         "if",   "else",  "block",   "pass",     "declare",
-                                      "streamed", "contraction", "into", "rows",  "columns", "summing",  "value",
-                                      "prefetch", "also",        "let",  "true",  "false",   "inf",      "inff",
-                                      "nan",      "nanf",        "bits", "at",    "function"};
+constexpr std::string_view words[] = {
+    "kernel",  "in",      "out",   "local",    "stride",  "parallel", "vectorized",  "unrolled", "for",
+    "if",      "else",    "block", "pass",     "declare", "streamed", "contraction", "into",     "rows",
+    "columns", "summing", "value", "prefetch", "also",    "let",      "true",        "false",    "inf",
+    "inff",    "nan",     "nanf",  "bits",     "at",      "function", "do",          "while",    "overlap"};
 
 bool is_digits(std::string_view s) {
   return !s.empty() && std::ranges::all_of(s, [](char c) { return c >= '0' && c <= '9'; });
@@ -269,8 +269,9 @@ class kernel_printer {
                                   : b.where == scope::scratch ? "scratch"
                                   : b.written                 ? "out"
                                                               : "in";
-    line(1, fmt::format("{} {}: {}[{}]{}", kind, names_.buffer(&b - k_.buffers.data()), name(b.type),
-                        list(p, b.extents), b.strides.empty() ? "" : fmt::format(" stride [{}]", list(p, b.strides))));
+    line(1, fmt::format("{} {}: {}[{}]{}{}", kind, names_.buffer(&b - k_.buffers.data()), name(b.type),
+                        list(p, b.extents), b.strides.empty() ? "" : fmt::format(" stride [{}]", list(p, b.strides)),
+                        b.overlap ? fmt::format(" overlap {}", b.overlap) : ""));
   }
 
   void body(const stmt& s, int indent) {
@@ -325,6 +326,14 @@ class kernel_printer {
     if (!b.otherwise) return;
     line(indent, "else");
     body(b.otherwise, indent + 1);
+  }
+  void print(const while_loop& w, const expr_printer& p, int indent) {
+    if (w.test) {
+      line(indent, "do");
+      body(w.test, indent + 1);
+    }
+    line(indent, fmt::format("while {}", p(w.condition)));
+    body(w.body, indent + 1);
   }
   void print(const prefetch& f, const expr_printer& p, int indent) {
     line(indent, fmt::format("prefetch {}[{}]", names_.buffer(f.buffer), list(p, f.indices)));

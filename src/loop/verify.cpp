@@ -74,6 +74,8 @@ class verifier {
           if (what == "extent" && e->is(expr_kind::constant) && e->payload < 0)
             bad(fmt::format("the extent {} is negative", e->payload));
         }
+      if (b.overlap < 0 || (b.overlap && b.where != scope::parameter))
+        bad(fmt::format("an overlap {}; parameters have overlaps, of 0 and more", b.overlap));
       if (b.where == scope::local) check_local(b);
     }
   }
@@ -328,6 +330,20 @@ class verifier {
     if (!b.then) fail(&s, "a branch without a statement");
     nested(b.then);
     nested(b.otherwise);
+  }
+
+  void check(const while_loop& w, const stmt& s) {
+    if (lane_) fail(&s, "a while inside of a vectorized loop");
+    nested(w.test);
+    typed(w.condition, b8, &s, "condition");
+    if (!w.body) fail(&s, "a while without a body");
+    nested(w.body);
+    std::unordered_set<std::int64_t> written;
+    for (const stmt_ref& part : {w.test, w.body})
+      visit(part, [&](const stmt& x) { visit_written(x, [&](std::int64_t id) { written.insert(id); }); });
+    if (!contains(w.condition, [&](expr_ref e) { return e->is(expr_kind::load) && written.contains(e->payload); }))
+      fail(&s,
+           fmt::format("the condition {} reads nothing that the while writes: it never changes", text(w.condition)));
   }
 
   // --- the tile contraction ------------------------------------------------------------------------------------------

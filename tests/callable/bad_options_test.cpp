@@ -84,7 +84,7 @@ TEST_CASE("optimisation levels out of range and contradicting") {
 TEST_CASE("passes that do not exist") {
   const std::string known =
       "; known: expand_library, mixed_precision, fast_math, canonicalize, move_views, fold_constants, fold_scale, "
-      "combine_parallel, legalize, fuse, alias, in_place, winograd";
+      "combine_parallel, legalize, fuse, alias, in_place, control_kernels, winograd";
   CHECK(refusal<argument_error>(refused(compile_options{.context = {.disabled = {"fuse", "fues"}}})) ==
         "options: disabled names no pass: 'fues'" + known);
   CHECK(refusal<argument_error>(refused(compile_options{.context = {.required = {"vectorise"}}})) ==

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "codegen/harness.hpp"
+#include "loop/interpreter.hpp"
 
 using namespace tenon;
 using namespace tenon::test;
@@ -339,5 +340,61 @@ TEST_CASE("a parallel loop runs the part of its range that it is given, and bran
       wrong += g.bits(k) != (at < 2 || at >= 8 ? 0 : at * 100 + (at < 5 ? 1 : 2));
     }
     CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("a while runs as the interpreter does, whatever lies over what") {
+  // Two names of one memory: what one writes is what the other reads, vectors and elements.
+  const ir::kernel k = ir::parse_kernel(R"(kernel k(n, turns)
+  in start: f32[n]
+  out x: f32[n] overlap 1
+  out half: f32[n / 2] overlap 1
+  out y: f32[n]
+  out turn: i64[]
+  local more: b8[]
+  local best: f32[]
+declare more
+turn[] = 0
+do
+  more[] = turn[] < turns
+while more[]
+  turn[] sum= 1
+  vectorized(16) for i0 in [0, n)
+    x[i0] = start[i0] + f32(turn[])
+  vectorized(8) for i1 in [0, n / 2)
+    half[i1] = half[i1] * 0.5f
+  block
+    declare best
+    best[] = 0.0f
+    vectorized(16) for i2 in [0, n)
+      best[] max= x[i2]
+    while best[] < 20.0f
+      best[] sum= 1.5f
+    for i3 in [0, n)
+      y[i3] = x[i3] + best[]
+)");
+  ir::verify(k);
+  std::mt19937_64 random(8);
+  for (const auto& m : machines()) {
+    const compiled f(k, m);
+    for (std::int64_t n : {0, 2, 6, 16, 34, 64})
+      for (std::int64_t turns : {0, 1, 2, 7}) {
+        CAPTURE(m.text());
+        CAPTURE(n);
+        CAPTURE(turns);
+        guarded start(f32, n), x(f32, n), y(f32, n), at(i64, 1), x2(f32, n), y2(f32, n), at2(i64, 1);
+        fill(start, random);
+        for (guarded* g : {&x, &y, &x2, &y2}) g->fill_bytes(0);
+        REQUIRE(f({start.data(), x.data(), x.data(), y.data(), at.data()}, {n, turns}) == 0);
+        void* buffers[] = {start.data(), x2.data(), x2.data(), y2.data(), at2.data()};
+        const std::int64_t symbols[] = {n, turns};
+        interpret(k, buffers, symbols, {.fused = m.fma});
+        CHECK(at.bits(0) == turns);
+        CHECK(at2.bits(0) == turns);
+        int wrong = 0;
+        for (std::int64_t i = 0; i < n; ++i) wrong += x.bits(i) != x2.bits(i) || y.bits(i) != y2.bits(i);
+        CHECK(wrong == 0);
+        if (n > 0 && turns > 0) CHECK(x.get(0) == static_cast<float>(start.get(0) + turns) / 2);
+      }
   }
 }

@@ -170,6 +170,13 @@ class interpreter {
     else if (b.otherwise)
       run(*b.otherwise);
   }
+  void run(const while_loop& w) {
+    for (;;) {
+      if (w.test) run(*w.test);
+      if (!value(w.condition)) return;
+      run(*w.body);
+    }
+  }
   void run(const loop& l) {
     std::int64_t begin = value(l.begin), end = value(l.end);
     if (l.kind == loop_kind::parallel) {

@@ -179,3 +179,28 @@ TEST_CASE("what is out of bounds is named") {
   CHECK(error_of<compile_error>([&] { run(p, {y.data()}, {3}, {.begin = 0, .end = 4}); }) ==
         "interpret: kernel k: part [0, 4) of a parallel loop of 3\nparallel for i0 in [0, n)\n  y[i0] = 1.0f\n");
 }
+
+TEST_CASE("a while looks before each turn, at what its test left") {
+  // The steps of 3 n + 1, for each n up to the end.
+  const kernel k = parse_kernel(R"(kernel k(n)
+  out steps: i64[n]
+  local x: i64[]
+  local more: b8[]
+for i0 in [0, n)
+  declare x
+  declare more
+  x[] = i0 + 1
+  steps[i0] = 0
+  do
+    more[] = x[] != 1
+  while more[]
+    if x[] % 2 == 0
+      x[] = x[] / 2
+    else
+      x[] = x[] * 3 + 1
+    steps[i0] sum= 1
+)");
+  std::vector<std::int64_t> steps(9, 99);
+  run(k, {steps.data()}, {9});
+  CHECK(steps == std::vector<std::int64_t>{0, 1, 7, 2, 5, 8, 16, 3, 19});
+}

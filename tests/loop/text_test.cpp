@@ -20,9 +20,9 @@ constexpr char everything[] = R"(kernel `fused.add+relu`(n0, n1)
   in w: bf16[n1, 32]
   in `if`: f32[32]
   out y: f32[n0, n1]
-  out z: f32[n0, 32]
+  out z: f32[n0, 32] overlap 1
   out best: f32[n0]
-  out at.best: i64[n0]
+  out at.best: i64[n0] overlap 1
   scratch packed: f32[n1, 32]
   local t: f32[4]
 parallel for i0 in [0, n0)
@@ -52,6 +52,15 @@ parallel for i0 in [0, n0)
     prefetch = packed[i8 + 16, i7]
     function = n1
     value(acc0: f32) = max(acc0 + `if`[i7], 0.0f) if 2 <= i6
+do
+  at.best[0] = at.best[1]
+  block
+    declare t
+    t[0] = best[0]
+while at.best[0] < n0
+  while best[0] < 4.0f
+    best[0] sum= 1.0f
+  at.best[1] sum= 1
 )";
 
 std::string parse_failure(const std::string& s) {
@@ -66,6 +75,8 @@ TEST_CASE("text reads back as the same kernel") {
   CHECK(k.parameters() == 7);
   CHECK(k.buffers[3].written);
   CHECK_FALSE(k.buffers[0].written);
+  CHECK(k.buffers[4].overlap == 1);
+  CHECK(k.buffers[5].overlap == 0);
   CHECK(k.arena->next_variable() == 11);
 }
 
@@ -190,6 +201,15 @@ TEST_CASE("what does not parse is named with its place") {
         "line 4, column 12: expected a number of lanes, not 'x'");
   CHECK(parse_failure(head + "contraction 2 x 4 into y[0]\n  columns i1 in [0, 4)") ==
         "line 5, column 3: expected 'rows' of the contraction, indented by 2 spaces");
+  CHECK(parse_failure(head + "do\n  y[0] = 1.0f") == "line 6, column 1: expected 'while' after what runs before it");
+  CHECK(parse_failure(head + "do\n  y[0] = 1.0f\ny[0] = 1.0f\n") ==
+        "line 6, column 1: expected 'while' after what runs before it");
+  CHECK(parse_failure(head + "while\n  y[0] = 1.0f") ==
+        "line 4, column 6: expected an expression, not the end of the line");
+  CHECK(parse_failure(head + "while y[0] < 1.0f") ==
+        "line 5, column 1: expected a statement indented by 2 spaces, not the end of the text");
+  CHECK(parse_failure("kernel k()\n  in a: f32[] overlap x") ==
+        "line 2, column 23: expected the number of an overlap, not 'x'");
   CHECK(parse_failure(head + "let u = 1") == "line 4, column 5: expected a name like t0, not 'u'");
   CHECK(parse_failure(head + "y[0] = " + std::string(5000, '(')) ==
         "line 4, column 508: expressions are nested deeper than 1000 levels");

@@ -102,6 +102,49 @@ TEST_CASE("accesses") {
   CHECK(broken("y[0, 0] = a[0, 0 if c[0]]\n") == "the mask c[0] of a load is i32, not b8\ny[0, 0] = a[0, 0 if c[0]]");
 }
 
+TEST_CASE("a while looks at what it writes, in no vectorized loop") {
+  CHECK(broken(R"(do
+  declare t
+  t[0] = a[0, 0]
+  q[0] = y[0, 0] < t[0]
+while q[0] && !q[1]
+  y[0, 0] sum= 1.0f
+  parallel for i0 in [0, n)
+    y[i0, 1] = 0.0f
+)") == "a parallel loop is not the outermost statement of the kernel\nparallel for i0 in [0, n)\n  y[i0, 1] = 0.0f");
+  CHECK(broken("parallel for i0 in [0, n)\n  while y[i0, 0] < 1.0f\n    y[i0, 0] sum= 0.5f\n") == "no error");
+  CHECK(broken("while y[0, 0]\n  y[0, 0] = 1.0f\n") ==
+        "the condition y[0, 0] is f32, not b8\nwhile y[0, 0]\n  y[0, 0] = 1.0f");
+  CHECK(broken("while a[0, 0] < 1.0f\n  y[0, 0] = 1.0f\n") ==
+        "the condition a[0, 0] < 1.0f reads nothing that the while writes: it never changes\n"
+        "while a[0, 0] < 1.0f\n  y[0, 0] = 1.0f");
+  CHECK(broken("do\n  y[0, 0] = 1.0f\nwhile n < m\n  pass\n") ==
+        "the condition n < m reads nothing that the while writes: it never changes\n"
+        "do\n  y[0, 0] = 1.0f\nwhile n < m\n  pass");
+  CHECK(broken("do\n  declare t\n  t[0] = 1.0f\nwhile t[0] < 2.0f\n  pass\n") ==
+        "a load of local buffer t outside of its declaration's block\n"
+        "do\n  declare t\n  t[0] = 1.0f\nwhile t[0] < 2.0f\n  pass");
+  CHECK(broken("while y[i0, 0] < 2.0f\n  y[0, 0] = 1.0f\n") ==
+        "i0 is used outside of what binds it, in the condition\nwhile y[i0, 0] < 2.0f\n  y[0, 0] = 1.0f");
+  CHECK(broken("vectorized(8) for i0 in [0, n)\n  while y[i0, 0] < 1.0f\n    y[i0, 0] = 1.0f\n") ==
+        "a while inside of a vectorized loop\nwhile y[i0, 0] < 1.0f\n  y[i0, 0] = 1.0f");
+  built b;
+  b.k.body = make_stmt(while_loop{b.k.body, b.m.less(b.m.load(f32, 1, std::span(&b.zero, 1)), b.x), nullptr});
+  CHECK(test::contains(b.problem(), "a while without a body"));
+  b.k.body = make_stmt(while_loop{nullptr, nullptr, b.k.body});
+  CHECK(test::contains(b.problem(), "the condition is missing"));
+}
+
+TEST_CASE("parameters may lie over each other, what is the kernel's own does not") {
+  built b;
+  b.k.buffers[0].overlap = b.k.buffers[1].overlap = 1;
+  CHECK(b.problem() == "no error");
+  b.k.buffers[0].overlap = -1;
+  CHECK(test::contains(b.problem(), "buffer a: an overlap -1; parameters have overlaps, of 0 and more"));
+  CHECK(problem(parse_kernel("kernel k()\n  out y: f32[]\n  local t: f32[] overlap 2\ny[] = 1.0f\n")) ==
+        "kernel k: buffer t: an overlap 2; parameters have overlaps, of 0 and more");
+}
+
 TEST_CASE("prefetches ask for lines of parameters, wherever they lie") {
   CHECK(broken("for i0 in [0, n)\n  prefetch a[i0 + 1000, 0 - n]\n  y[0, 0] = 1.0f\n") == "no error");
   CHECK(broken("prefetch a[0]\n") == "a prefetch with 1 indices of buffer a, whose rank is 2\nprefetch a[0]");

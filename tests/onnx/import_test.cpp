@@ -279,6 +279,48 @@ TEST_CASE("Loop that only the call ends is a while_ of the graph") {
   }
 }
 
+TEST_CASE("Loop that collects until the call ends it, of at most so many turns") {
+  // x is doubled while it is below 100; what it was in each turn, and how large that is.
+  const std::string body = input("t", {}, 7) + input("go", {}, 9) + input("s", {"2"}) + node("Add", {"s", "s"}, {"d"}) +
+                           node("ReduceMax", {"d"}, {"m"}, {attribute("keepdims", 0)}) +
+                           node("Less", {"m", "hundred"}, {"on"}) + node("Identity", {"s"}, {"was"}) + output("on") +
+                           output("d") + output("was") + output("m");
+  const auto number = [](std::string_view name, int type, const auto& value) {
+    return part(5, integer(2, static_cast<std::uint64_t>(type)) + part(8, name) +
+                       part(9, std::string_view(reinterpret_cast<const char*>(&value), sizeof value)));
+  };
+  const auto looped = [&](std::int64_t most, const std::string& inputs, const char* turns) {
+    return model(number("hundred", 1, 100.0F) + number("most", 7, most) + inputs + input("x", {"2"}) +
+                 node("Loop", {turns, "", "x"}, {"y", "all", "sizes"}, {part(1, "body") + part(6, body)}) +
+                 node("Neg", {"all"}, {"z"}) + output("y") + output("z") + output("sizes"));
+  };
+  for (const char* target : {"native", "llvm"})
+    for (const std::int64_t most : {1, 4, 2000}) {
+      CAPTURE(std::string(target));
+      CAPTURE(most);
+      const untyped_function f = build(imported(looped(most, "", "most")), {.target = target});
+      for (const float first : {3.0F, 60.0F, 0.5F}) {
+        const std::vector<param_value> y = f(array<f32>::from({first, -4}));
+        float want = first;
+        extent_t turns = 0;
+        for (bool on = true; on && turns < most; ++turns) {
+          REQUIRE(turns < y[1].dims()[0]);
+          CHECK(y[1].as<f32>()(turns, 0) == -want);
+          want *= 2;
+          CHECK(y[2].as<f32>()(turns) == want);
+          on = want < 100;
+        }
+        CHECK(y[0].as<f32>()(0) == want);
+        CHECK(y[1].dims() == dims{turns, 2});
+        CHECK(y[2].dims() == dims{turns});
+      }
+    }
+  // How much there may be of it has to be known, and to be little.
+  CHECK(test::has(refusal(looped(std::int64_t{1} << 40, "", "most")),
+                  "it may collect 1099511627776 times, more than 268435456 bytes"));
+  CHECK(test::has(refusal(looped(5, input("turns", {}, 7), "turns")), "Loop 'make_y': "));
+}
+
 TEST_CASE("Scan over an extent that only the call knows is a scan of the graph, forwards and backwards") {
   const std::string body = input("s", {"2"}) + input("e", {"2"}) + node("Add", {"s", "e"}, {"n"}) +
                            node("Identity", {"n"}, {"c"}) + output("n") + output("c");

@@ -77,6 +77,30 @@ void emitter::emit(const ir::branch& x) {
   b_.SetInsertPoint(after);
 }
 
+void emitter::emit(const ir::while_loop& x) {
+  if (lanes_) fail("a while inside of a vectorized loop: " + ir::to_string(x.condition));
+  auto* head = llvm::BasicBlock::Create(context_, "while", function_);
+  auto* turn = llvm::BasicBlock::Create(context_, "turn", function_);
+  auto* after = llvm::BasicBlock::Create(context_, "after", function_);
+  b_.CreateBr(head);
+  b_.SetInsertPoint(head);
+  region all(*this);
+  emit(x.test);
+  value condition;
+  {
+    statement s(*this);
+    condition = scalar(x.condition);
+  }
+  b_.CreateCondBr(condition, turn, after);
+  b_.SetInsertPoint(turn);
+  {
+    region r(*this);
+    emit(x.body);
+  }
+  b_.CreateBr(head);
+  b_.SetInsertPoint(after);
+}
+
 void emitter::emit(const ir::prefetch& x) {
   statement s(*this);
   const access to{x.buffer, x.indices};

@@ -78,18 +78,16 @@ void emitter::run() {
 }
 
 void emitter::prepare_buffers() {
+  // What may lie over each other has one scope, that of the first of it.
+  std::vector<std::size_t> memory(buffers_.size());
+  std::unordered_map<int, std::size_t> first;
+  for (std::size_t i = 0; i < buffers_.size(); ++i) {
+    const int overlap = kernel_.buffers[i].overlap;
+    memory[i] = overlap ? first.try_emplace(overlap, i).first->second : i;
+  }
   std::vector<bool> written(buffers_.size());
-  const auto write = [&](std::int64_t id) { written[static_cast<std::size_t>(id)] = true; };
   ir::visit(kernel_.body, [&](const ir::stmt& s) {
-    if (const auto* x = std::get_if<ir::store>(&s.v)) write(x->buffer);
-    if (const auto* x = std::get_if<ir::contraction>(&s.v)) {
-      write(x->buffer);
-      for (const ir::contraction::result& r : x->also) write(r.buffer);
-    }
-    if (const auto* x = std::get_if<ir::update>(&s.v)) {
-      write(x->buffer);
-      if (is_arg(x->combine)) write(x->buffer + 1);
-    }
+    ir::visit_written(s, [&](std::int64_t id) { written[memory[static_cast<std::size_t>(id)]] = true; });
   });
   llvm::MDBuilder md(context_);
   llvm::MDNode* domain = md.createAnonymousAliasScopeDomain();
@@ -98,7 +96,7 @@ void emitter::prepare_buffers() {
   for (std::size_t i = 0; i < buffers_.size(); ++i) {
     const ir::buffer& from = kernel_.buffers[i];
     buffer_state& to = buffers_[i];
-    to.constant = !written[i];
+    to.constant = !written[memory[i]];
     const std::size_t rank = from.extents.size();
     to.factors.resize(rank);
     for (std::size_t d = 0; d < rank; ++d)
@@ -109,8 +107,8 @@ void emitter::prepare_buffers() {
     if (from.where == ir::scope::local) continue;
     llvm::SmallVector<llvm::Metadata*, 8> others;
     for (std::size_t j = 0; j < buffers_.size(); ++j)
-      if (j != i && kernel_.buffers[j].where != ir::scope::local) others.push_back(scopes[j]);
-    to.scope = llvm::MDNode::get(context_, {scopes[i]});
+      if (memory[j] == j && j != memory[i] && kernel_.buffers[j].where != ir::scope::local) others.push_back(scopes[j]);
+    to.scope = llvm::MDNode::get(context_, {scopes[memory[i]]});
     to.others = llvm::MDNode::get(context_, others);
   }
 }

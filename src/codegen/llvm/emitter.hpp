@@ -126,6 +126,7 @@ class emitter {
   void emit(const ir::store&);
   void emit(const ir::declare&);
   void emit(const ir::branch&);
+  void emit(const ir::while_loop&);
   void emit(const ir::prefetch&);
   void serial(const ir::loop&, value begin, value end);
   /// for i in [begin, end), stepping; `body` gets i. The count may be 0 unless `known_to_run`.

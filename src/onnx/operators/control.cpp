@@ -2,13 +2,18 @@
 // states keep their types and extents.
 #include "tenon/dsl/control.hpp"
 
+#include <deque>
+
 #include "onnx/operators/common.hpp"
+#include "tenon/ops/dynamic.hpp"
 
 namespace tenon::onnx {
 namespace {
 
 /// Most turns of a loop that are written out.
 constexpr std::int64_t max_turns = 1024;
+/// Most bytes of what a loop collects, of as many turns as it may take.
+constexpr std::int64_t max_collected = std::int64_t{1} << 28;
 
 /// Thrown where only the call knows how a loop goes on.
 struct unknown_course {};
@@ -112,10 +117,11 @@ void scan_(node_call& n) {
 /// A body's inputs are the turn, the condition and the state; its outputs the condition, the state, then what is
 /// collected. Whether it goes on must be known after each turn.
 void loop_written_out(node_call& n, int states) {
-  const bool collects = n.outputs() > states;
-  // A loop that collects has no other form: then the error says what the import wants to know.
+  // A loop that collects has another form only where the model says how many turns it takes at most, and whether there
+  // is one: else the error says what the import wants to know.
+  const bool collects = n.outputs() > states, unbounded = collects && !(n.has(0) && n.constant(0));
   const auto too_many = [&] {
-    if (collects) n.refuse("more than " + std::to_string(max_turns) + " turns");
+    if (unbounded) n.refuse("more than " + std::to_string(max_turns) + " turns");
     throw unknown_course{};
   };
   const auto known = [&](int i) {
@@ -140,7 +146,7 @@ void loop_written_out(node_call& n, int states) {
     if (r.size() != 1 + state.size() + collected.size()) n.refuse("the body does not make as many outputs as needed");
     for (const value& v : r) tensor_of(n, v);
     const std::optional<bool> asked = n.known_scalar(r[0].tensor);
-    if (!asked && collects)
+    if (!asked && unbounded)
       n.refuse_unknown(r[0].tensor, "whether it goes on depends on values that only the call knows");
     if (!asked) throw unknown_course{};
     goes_on = *asked;
@@ -155,15 +161,35 @@ void loop_written_out(node_call& n, int states) {
   }
 }
 
-/// A while_ of the turn, the condition and the state. It collects nothing: that would have an extent that only its end
-/// knows.
+/// A buffer of an element for each of the most turns that a loop takes.
+any_tensor room_for(node_call& n, const any_tensor& element) {
+  const std::vector<std::int64_t> turns = n.integers(0);
+  const dtype type = element.node()->type.element;
+  dims all{turns[0]};
+  std::int64_t bytes = size_of(type);
+  if (element.node()->type.shape.any()) n.refuse("it collects what has no known rank");
+  for (extent_t e : element.node()->type.shape) {
+    if (e < 0) n.refuse("it collects what has extents that only the call knows");
+    all.push_back(e);
+  }
+  for (extent_t e : all)
+    if (__builtin_mul_overflow(bytes, e, &bytes) || bytes > max_collected)
+      n.refuse("it may collect " + std::to_string(turns[0]) + " times, more than " + std::to_string(max_collected) +
+               " bytes");
+  return any_tensor(broadcast_to(n.scalar(type, 0), extents(all)));
+}
+
+/// A while_ of the turn, the condition, the state, and a buffer for all that may be collected. How much of it was is
+/// known at its end: there begins another segment of the callable.
 void loop_in_graph(node_call& n, int states) {
+  const int collected = n.outputs() - states;
   std::vector<any_tensor> given{n.scalar(i64, 0), n.has(1) ? scalar_of(n.in(1)) : n.scalar(b8, 1)};
   for (int i = 0; i < states; ++i) given.push_back(n.in(i + 2));
   detail::node_list state, inner, condition, next;
   const std::vector<value> arguments = inner_values(n, given, state, inner, "state", false);
   const std::vector<value> r = n.run("body", arguments);
-  if (static_cast<int>(r.size()) != states + 1) n.refuse("the body does not make as many outputs as needed");
+  if (static_cast<int>(r.size()) != states + 1 + collected)
+    n.refuse("the body does not make as many outputs as needed");
   const any_tensor &turn = arguments[0].tensor, &asked = arguments[1].tensor;
   const any_tensor goes_on = n.has(0) ? any_tensor(logical_and(asked, less(turn, scalar_of(n.in(0))))) : asked;
   const any_tensor next_turn = turn + 1, next_asked = scalar_of(tensor_of(n, r[0]));
@@ -171,7 +197,19 @@ void loop_in_graph(node_call& n, int states) {
   next.add(next_turn.node());
   next.add(next_asked.node());
   for (int i = 0; i < states; ++i) next.add(tensor_of(n, r[static_cast<std::size_t>(i) + 1]).node());
-  set_results(n, detail::emit_while(state, inner, condition, next, n.where()), 2, states);
+  std::deque<any_tensor> buffers;  // the lists do not keep what is added
+  for (int i = states; i < states + collected; ++i) {
+    const any_tensor& element = tensor_of(n, r[static_cast<std::size_t>(i) + 1]);
+    const any_tensor& all = buffers.emplace_back(room_for(n, element));
+    state.add(all.node());
+    const any_tensor so_far(detail::emit_inner(inner, "state", all.node(), false, n.where()));
+    next.add(buffers.emplace_back(update_slice(so_far, unsqueeze(element, {0}), turn, {.axis = 0})).node());
+  }
+  const detail::node_ref made = detail::emit_while(state, inner, condition, next, n.where());
+  set_results(n, made, 2, states);
+  const any_tensor turns(detail::emit_result(made, 0, n.where()));
+  for (int i = states; i < states + collected; ++i)
+    n.out(i, any_tensor(narrow(any_tensor(detail::emit_result(made, i + 2, n.where())), turns)));
 }
 
 void loop_(node_call& n) {
