@@ -339,7 +339,8 @@ class builder {
           return condition;
         };
         const expr_ref condition = all(0, false);
-        if (condition->is(expr_kind::constant) && !condition->is_true()) return;  // outside of what is read, wherever the window is
+        // Outside of what is read, wherever the window is.
+        if (condition->is(expr_kind::constant) && !condition->is_true()) return;
         if (condition != open) {
           close();
           open = condition;
