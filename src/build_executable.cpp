@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 #include <unordered_map>
 
@@ -146,9 +147,18 @@ class builder {
     {
       const timed t(times_, "fuse");
       // A schedule of the user's is for one result.
-      fusion_ = fuse(graph_, {.enabled = is_llvm() && enabled(fuse_pass),
-                              .several_results = !settings_.schedule && !for_schedules,
-                              .contiguous = is_contiguous_});
+      const bool own_schedules = !settings_.schedule && !for_schedules;
+      fusion_options options{
+          .enabled = is_llvm() && enabled(fuse_pass), .several_results = own_schedules, .contiguous = is_contiguous_};
+      if (options.enabled && own_schedules)
+        options.as_strips = [this](const fusion& f, const group& g) {
+          const std::string_view wanted = settings_.passes.settings().word(pass_option::fuse_strips);
+          if (wanted == "never") return strips::impossible;
+          const strips made =
+              scheduling::windows_in_strips(lower(f, g, of_input_, {}, map_axes::merged, range_), machine().model);
+          return made == strips::costly && wanted == "possible" ? strips::good : made;
+        };
+      fusion_ = fuse(graph_, options);
       if (enabled(alias_pass)) parts_ = share_buffers(graph_, fusion_, is_contiguous_);
     }
     if (dumps().wants("graph", dump_words::when::after, "fuse"))
@@ -158,6 +168,13 @@ class builder {
   }
   // As long as a few instructions copy it.
   static constexpr std::int64_t most_copied_bytes = 256;
+  const codegen::machine_summary& machine() {
+    if (machine_) return *machine_;
+    machine_ = codegen::summarize(settings_.target.cpu);
+    machine_->model.winograd = enabled(winograd_pass);
+    machine_->model.threads = settings_.target.threads > 0 ? settings_.target.threads : runtime::default_threads();
+    return *machine_;
+  }
   bool is_llvm() const { return settings_.target.what == codegen::target_spec::kind::llvm; }
   std::int64_t workspace_bytes_() const { return plan_.bytes + spare_bytes_; }
 
@@ -581,9 +598,7 @@ class builder {
     return slots;
   }
   void llvm_steps() {
-    codegen::machine_summary machine = codegen::summarize(settings_.target.cpu);
-    machine.model.winograd = enabled(winograd_pass);
-    machine.model.threads = settings_.target.threads > 0 ? settings_.target.threads : runtime::default_threads();
+    const codegen::machine_summary& machine = this->machine();
     out_->report.cpu = settings_.target.cpu;
     std::unordered_map<std::string, std::shared_ptr<loops_code>> known;  // by structure
     for (const group& g : fusion_.groups) {
@@ -653,6 +668,7 @@ class builder {
   const detail::growth_range range_;
   const compile_settings& settings_;
   stage_times& times_;
+  std::optional<codegen::machine_summary> machine_;
   fusion fusion_;
   memory_plan plan_;
   std::int64_t spare_begin_ = 0, spare_bytes_ = 0;

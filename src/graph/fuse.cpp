@@ -465,6 +465,7 @@ bool is_splat(const node& n) { return n.op == &constant_definition() && detail::
 fusion fuse(const graph& g, const fusion_options& options) {
   fusion f = fuser(g, options).run();
   if (options.enabled && options.several_results) fuse_siblings(f);
+  if (options.enabled && options.as_strips) fuse_depthwise(g, f, options);
   return f;
 }
 

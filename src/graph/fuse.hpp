@@ -29,6 +29,8 @@ struct fusion_note {
     copies,       ///< it would be there in `times` places
     not_enabled,  ///< fusion is off
     beside,       ///< its readers' kernel stores it too: it is a result, or `other` reads it
+    strips,       ///< the products of `other` would cost more, cut into strips of its rows
+    in_strips,    ///< the kernel of `other`, a contraction, computes it a strip of rows at a time, not its `bytes`
     sibling,      ///< a kernel stores it whose root, `other`, reads the same
     again,        ///< it is fused, and computed `times` times for each element: `operations` more, for `bytes` less
   } why{};
@@ -68,15 +70,26 @@ struct fusion {
     return n;
   }
 };
+/// Whether a kernel can compute what its products read for a strip of rows at a time, each element once.
+enum class strips : std::uint8_t {
+  impossible,
+  costly,  ///< the products lose more than is gained
+  good,
+};
 struct fusion_options {
   bool enabled = true;          ///< else every operator is a group of its own
   bool several_results = true;  ///< kernels may store values beside their roots
   /// Whether an input may be viewed otherwise: its elements lie without gaps.
   std::function<bool(const node&)> contiguous = [](const node&) { return true; };
+  /// What becomes of a group with a depthwise convolution before its products: for the rules of schedules to say.
+  /// Empty: there is no such group.
+  std::function<strips(const fusion&, const group&)> as_strips{};
 };
 fusion fuse(const graph&, const fusion_options& = {});
 /// Groups that read the same values in the same loops become one, where none of them waits for the other.
 void fuse_siblings(fusion&);
+/// A depthwise convolution whose only reader is a pointwise one goes into its kernel, where good strips are made of it.
+void fuse_depthwise(const graph&, fusion&, const fusion_options&);
 
 /// The graph kernel by kernel, each under a comment: what it computes in registers stands above what it stores.
 std::string to_string(const graph&, const fusion&);

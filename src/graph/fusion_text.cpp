@@ -46,6 +46,13 @@ std::string to_string(const fusion_note& n) {
     case why::beside:
       return n.other ? fmt::format("{} is stored beside the result: the kernel of {} reads it too", name, other)
                      : name + " is stored beside the result: it is a result too";
+    case why::strips:
+      return fmt::format("{} is stored: cut into strips of its rows, the products of {} would cost more", name, other);
+    case why::in_strips:
+      return fmt::format(
+          "{} is computed in the kernel of {}, a strip of rows at a time, rather than {:.3g} bytes written "
+          "and read",
+          name, other, n.bytes);
     case why::sibling:
       return fmt::format("{} is stored beside the result: it is made of what {} reads", name, other);
     case why::again:

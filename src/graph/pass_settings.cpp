@@ -13,6 +13,7 @@ namespace tenon::ir {
 namespace {
 
 constexpr std::string_view switches[] = {"off", "on"};
+constexpr std::string_view strips[] = {"never", "paying", "possible"};
 constexpr std::string_view low_types[] = {"off", "bf16", "f16"};
 
 // In the order of pass_option. A gigabyte of folded values, and of multiplications in making one: some seconds.
@@ -20,6 +21,7 @@ constexpr known_option options[] = {
     {pass_option::combine_parallel_least, "combine_parallel.least", 2, 2, 1 << 20, {}},
     {pass_option::fold_constants_max_bytes, "fold_constants.max_bytes", std::int64_t{1} << 30, 0, INT64_MAX, {}},
     {pass_option::fold_constants_max_work, "fold_constants.max_work", std::int64_t{1} << 30, 0, INT64_MAX, {}},
+    {pass_option::fuse_strips, "fuse.strips", 1, 0, 2, strips},
     {pass_option::mixed_precision, "mixed_precision", 0, 0, 2, low_types},
     {pass_option::verify, "verify", 0, 0, 1, switches},
 };

@@ -14,6 +14,7 @@ enum class pass_option : std::uint8_t {
   combine_parallel_least,
   fold_constants_max_bytes,
   fold_constants_max_work,
+  fuse_strips,
   mixed_precision,
   verify,
 };
@@ -36,7 +37,7 @@ class pass_settings {
   std::string_view word(pass_option) const;
 
  private:
-  std::array<std::int64_t, 5> values_{};
+  std::array<std::int64_t, 6> values_{};
 };
 
 }  // namespace tenon::ir

@@ -117,6 +117,14 @@ class reader {
       if (s != "1") order.push_back(s);
     if (order.size() > 1) calls_.push_back(fmt::format("reorder({})", fmt::join(order, ", ")));
     const std::string outermost = parallel_of(shared, tile_around_);
+    std::vector<std::int64_t> made;
+    visit(c_.kernel.body, [&](const stmt& s) {
+      const auto* w = std::get_if<store>(&s.v);
+      if (!w || buffer_of(w->buffer).where != scope::scratch || is_copy(w->value)) return;
+      if (std::ranges::find(made, w->buffer) == made.end()) made.push_back(w->buffer);
+    });
+    for (const std::int64_t id : made)
+      calls_.push_back(fmt::format("compute_at({}, {})", buffer_of(id).name, outermost));
     const std::int64_t b = load_of(t.b)->payload;
     if (buffer_of(b).where == scope::scratch)
       calls_.push_back(fmt::format("pack({}, {})", packed_from(b, outermost), t.tile_columns));
@@ -127,6 +135,7 @@ class reader {
     if (t.prefetch)
       calls_.push_back(fmt::format("prefetch({})  ({} is asked for)", buffer_of(b).name, to_string(t.prefetch)));
   }
+  static bool is_copy(expr_ref e) { return e->is(expr_kind::load) || e->is(expr_kind::constant); }
   static expr_ref load_of(expr_ref e) {
     while (e->is(prim::cast)) e = e->operands[0];
     return e;

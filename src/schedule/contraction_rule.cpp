@@ -1,5 +1,6 @@
 // Sums of products on the tile contraction:
 //   parallel for units: batches x blocks of columns x blocks of rows
+//     an operand of windows (windowed_operand.hpp) is computed
 //     what windows read is copied with its border, where they have one
 //     for parts of the reduction (one, or as much as the caches hold):
 //       b's panels of the block are packed, where that pays
@@ -8,11 +9,15 @@
 // A convolution's rows are those of the result's images; the axis outside of them is that of outer rows.
 #include <algorithm>
 #include <bit>
+#include <ranges>
 
+#include "schedule/merge_axes.hpp"
 #include "schedule/pack.hpp"
 #include "schedule/padded_block.hpp"
 #include "schedule/product.hpp"
 #include "schedule/register_tile.hpp"
+#include "schedule/split_axes.hpp"
+#include "schedule/windowed_operand.hpp"
 
 namespace tenon::scheduling {
 
@@ -32,8 +37,8 @@ extent_t ceil_div(extent_t a, extent_t b) { return (a + b - 1) / b; }
 
 class builder {
  public:
-  builder(computation& c, const product& p, const machine_model& m, launch& l)
-      : c_(c), a_(c.kernel.make()), p_(p), m_(m), launch_(l) {
+  builder(computation& c, const product& p, windowed_operand* windows, const machine_model& m, launch& l)
+      : c_(c), a_(c.kernel.make()), p_(p), windows_(windows), m_(m), launch_(l) {
     lanes_ = m.vector_bits / 8 / size_of(p.sum->type);
     columns_ = axis(p.column).size;
     for (int i = 0; i < p.sum->loops(); ++i) depth_ *= c.at_call(p.sum->loop_extent(i));
@@ -44,14 +49,7 @@ class builder {
     steps_ = c.at_call(innermost());
     if (grouped() && p.sum->loops() > 1 && !reads_groups()) bordered_ = &p_.a;
     pack_ = !constant_ && (must_pack() || grouped());
-    const register_tile t = choose_register_tile(m, {.rows = row_extent(),
-                                                     .columns = columns_,
-                                                     .depth = ceil_div(depth_, panels_.group),
-                                                     .lanes = lanes_,
-                                                     .parts = grouped() && !has_dot_product() ? 2 : 1,
-                                                     .more_rows = grouped() && shifts() ? 1 : 0,
-                                                     .row_stride = row_stride(),
-                                                     .step_stride = constant_ || pack_ ? 0 : step_stride()});
+    const register_tile t = choose_register_tile(m, tiles_of(row_extent()));
     // A tile is no larger than what it is cut from ever is.
     height_ = p.row < 0 ? t.rows : static_cast<int>(std::min<extent_t>(t.rows, c.at_least(axis(p.row).extent)));
     const extent_t least_columns = c.at_least(axis(p.column).extent);
@@ -68,6 +66,25 @@ class builder {
   bool worthwhile() const {
     return panels_.width > 0 && !(bordered_ && windows_grow()) &&
            (p_.unit_columns || turns_columns_ || constant_ || (rows_ >= 8 && may_pack()));
+  }
+
+  /// Whether what the product loses when it is cut into strips of windows is no more than what they save. Tiles end
+  /// with each row; all of b goes by for each of them; and what lies between the kernels is written and read, where the
+  /// second-level cache does not hold it at so many bytes a cycle. Tiles of another form are no match for the model.
+  bool takes_strips() const {
+    constexpr double not_seen = 0.02, bytes_a_cycle = 64;
+    // With 16 registers, MobileNetV2 took 2% longer in strips, although its layers alone did not.
+    if (m_.registers < 32) return false;
+    if (windows_->row_bytes(c_) > m_.l2_bytes / 4 || depth_ * columns_ * size_of(p_.b.load->type) > m_.l2_bytes / 2)
+      return false;
+    const register_tile cut = choose_register_tile(m_, tiles_of(row_extent())),
+                        whole = choose_register_tile(m_, tiles_of(rows_));
+    if (cut.vectors != whole.vectors || 4 * cut.rows < 3 * whole.rows) return false;
+    const auto outer_rows = static_cast<double>(rows_) / static_cast<double>(row_extent());
+    const double between = outer_rows * static_cast<double>(windows_->row_bytes(c_));
+    const bool stays = between + static_cast<double>(windows_->bytes_read(c_)) <= static_cast<double>(m_.l2_bytes);
+    const double saved = stays ? 0 : 2 * between / bytes_a_cycle;
+    return outer_rows * cut.cycles <= whole.cycles * (1 + not_seen) + saved;
   }
 
   stmt_ref build() {
@@ -118,6 +135,11 @@ class builder {
       before.push_back(made.fill);
       *bordered_ = *match_operand(c_, p_.sum, a_.cast(bordered_->value->type, made.load));
     }
+    if (windows_) {
+      const auto made = windows_->make(c_, m_, launch_, outer_begin, outer_end, outer.most, at_);
+      before.push_back(made.fill);
+      p_.a = *match_operand(c_, p_.sum, made.load);
+    }
     if (outer_ >= 0) at_.emplace_back(axis(outer_).variable, outer_row);
     tile_place at{row_tile, tile_begin, panel, panel};
     if (constant_) {
@@ -153,6 +175,16 @@ class builder {
 
  private:
   const computation::axis& axis(int d) const { return c_.axes[static_cast<std::size_t>(d)]; }
+  tile_problem tiles_of(extent_t rows) const {
+    return {.rows = rows,
+            .columns = columns_,
+            .depth = ceil_div(depth_, panels_.group),
+            .lanes = lanes_,
+            .parts = grouped() && !has_dot_product() ? 2 : 1,
+            .more_rows = grouped() && shifts() ? 1 : 0,
+            .row_stride = row_stride(),
+            .step_stride = constant_ || pack_ ? 0 : step_stride()};
+  }
   expr_ref tiles(expr_ref extent, int size) {
     return size == 1 ? extent : a_.div(a_.add(extent, a_.index(size - 1)), a_.index(size));
   }
@@ -226,6 +258,14 @@ class builder {
     }
     return all;
   }
+  // Whether units are blocks of outer rows, for which something is made.
+  bool by_outer_rows() const { return bordered_ || windows_; }
+  std::int64_t bytes_made_for(extent_t outer_rows) const {
+    return windows_ ? outer_rows * windows_->row_bytes(c_)
+                    : padded_elements(outer_rows) * size_of(bordered_->load->type);
+  }
+  // The copy with its border stays in a quarter of the second-level cache; windows read as much beside their strip.
+  std::int64_t most_bytes_made() const { return m_.l2_bytes / (windows_ ? 8 : 4); }
   // The last tile of rows ends at the edge, too.
   expr_ref first_row(expr_ref row_tile) {
     if (p_.row < 0) return a_.index(0);
@@ -326,7 +366,7 @@ class builder {
   // where it is read in place, in the second-level one; few rows have little to keep, and read a few of b's rows at a
   // time, along their length, as they lie in memory.
   extent_t choose_part() const {
-    if (grouped() || bordered_ || p_.sum->type != c_.kernel.buffers[static_cast<std::size_t>(c_.output)].type)
+    if (grouped() || by_outer_rows() || p_.sum->type != c_.kernel.buffers[static_cast<std::size_t>(c_.output)].type)
       return steps_;
     const bool in_place = !constant_ && !pack_;
     if (along_rows()) return even_parts(rows_ <= 2 ? 8 : 24, 4);
@@ -350,17 +390,17 @@ class builder {
     for (int d : batches_) batches *= axis(d).size;
     for (int d : far_) batches *= axis(d).size;
     const extent_t outer = outer_ < 0 ? 1 : axis(outer_).size;
-    // The copy with its border stays in a quarter of the second-level cache.
     extent_t most_outer = outer;
-    while (bordered_ && most_outer > 1 &&
-           padded_elements(most_outer) * size_of(bordered_->load->type) > m_.l2_bytes / 4)
+    while (by_outer_rows() && most_outer > 1 && bytes_made_for(most_outer) > most_bytes_made())
       most_outer = ceil_div(most_outer, 2);
     const extent_t panels = panels_.narrow() ? 1 : ceil_div(columns_, panels_.width);
     const extent_t row_tiles = ceil_div(row_extent(), height_);
     // A block of b stays in half of the second-level cache while rows of a go by.
     const extent_t steps = depth_ / std::max<extent_t>(steps_, 1) * std::min(steps_, steps_per_part_);
     const extent_t panel_bytes = steps * panels_.width * size_of(p_.b.load->type);
-    const extent_t most_panels = std::clamp<extent_t>(m_.l2_bytes / 2 / std::max<extent_t>(panel_bytes, 1), 1, panels);
+    const extent_t most_panels =
+        windows_ ? panels  // each block of columns would compute them again
+                 : std::clamp<extent_t>(m_.l2_bytes / 2 / std::max<extent_t>(panel_bytes, 1), 1, panels);
     const extent_t units = m_.threads > 1 ? units_per_thread * m_.threads : 1;
     double least = 0;
     for (extent_t column_blocks = ceil_div(panels, most_panels); column_blocks <= panels;) {
@@ -368,7 +408,7 @@ class builder {
       const extent_t wanted = ceil_div(units, batches * ceil_div(panels, per_block));
       const extent_t outer_blocks = std::clamp<extent_t>(wanted, ceil_div(outer, most_outer), outer);
       const extent_t row_blocks =
-          outer_ >= 0 && bordered_ ? 1 : std::clamp<extent_t>(ceil_div(wanted, outer_blocks), 1, row_tiles);
+          outer_ >= 0 && by_outer_rows() ? 1 : std::clamp<extent_t>(ceil_div(wanted, outer_blocks), 1, row_tiles);
       // Elements that move: a again for every block of columns; b, written too when it is packed, for every one of
       // rows.
       const double moved =
@@ -380,7 +420,7 @@ class builder {
         outer_per_block_ = ceil_div(outer, outer_blocks);
         tiles_per_block_ = ceil_div(row_tiles, row_blocks);
       }
-      if (per_block == 1) break;
+      if (per_block == 1 || windows_) break;
       // The next smaller size of a block.
       column_blocks = ceil_div(panels, per_block - 1);
     }
@@ -562,6 +602,7 @@ class builder {
   computation& c_;
   expr_arena& a_;
   product p_;
+  windowed_operand* windows_;  // what `a` is, where it is no load; null
   const machine_model& m_;
   launch& launch_;
   int lanes_ = 1, height_ = 1;
@@ -581,13 +622,56 @@ class builder {
 
 }  // namespace
 
+namespace {
+// The product as the rule builds it, and the windows that it reads.
+struct matched {
+  product p;
+  std::optional<windowed_operand> windows;
+};
+std::optional<matched> match(computation& c, const machine_model& m) {
+  std::optional<windowed_operand> windows = windowed_operand::take(c, m);
+  std::optional<product> p = match_product(c);
+  if (!windows) return p ? std::optional(matched{*p, {}}) : std::nullopt;
+  // Its rows are those of the windows; nothing else changes what is computed for an outer row.
+  if (p && p->a.value == p->a.load && p->a.load->payload == windows->buffer() && p->column + 1 == std::ssize(c.axes) &&
+      p->b.load->mask()->is_true() && std::ranges::all_of(std::views::iota(0, p->column), [&](int d) {
+        return p->b.axis[static_cast<std::size_t>(d)]->is_constant(0);
+      })) {
+    p->row = windows->row();
+    return matched{*p, std::move(windows)};
+  }
+  windows->undo(c);
+  return {};
+}
+}  // namespace
+
 bool schedule_contraction(computation& c, const machine_model& m, launch& l) {
-  const auto p = match_product(c);
-  if (!p) return false;
-  builder b(c, *p, m, l);
-  if (!b.worthwhile()) return false;
+  auto found = match(c, m);
+  if (!found) return false;
+  windowed_operand* const windows = found->windows ? &*found->windows : nullptr;
+  builder b(c, found->p, windows, m, l);
+  if (!b.worthwhile()) {
+    if (windows) windows->undo(c);
+    return false;
+  }
+  if (windows) {  // each of their elements is computed once
+    l.operations = 0;
+    l.nanoseconds = 0;
+    predict(c, m, l);
+    windows->predict(c, m, l);
+  }
   c.kernel.body = b.build();
   return true;
+}
+
+strips windows_in_strips(computation c, const machine_model& m) {
+  merge_axes(c);
+  split_axes(c);
+  auto found = match(c, m);
+  if (!found || !found->windows) return strips::impossible;
+  launch l;
+  const builder b(c, found->p, &*found->windows, m, l);
+  return !b.worthwhile() ? strips::impossible : b.takes_strips() ? strips::good : strips::costly;
 }
 
 }  // namespace tenon::scheduling

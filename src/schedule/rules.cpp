@@ -164,14 +164,18 @@ void complete(launch& l, const computation& c) {
 
 }  // namespace
 
+void predict(const computation& c, const machine_model& m, launch& l) {
+  l.operations += operations(c);
+  l.nanoseconds += nanoseconds(c, m);
+}
+
 launch schedule_default(computation& c, const machine_model& m) {
   launch l;
   if (c.value) {
     merge_axes(c);
     split_axes(c);
   }
-  l.operations = operations(c);
-  l.nanoseconds = nanoseconds(c, m);
+  predict(c, m, l);
   const bool one = c.also.empty();
   const bool has_rule = c.value && ((one && schedule_attention(c, m, l)) ||
                                     (!c.grows() && schedule_winograd(c, m, l)) || schedule_contraction(c, m, l) ||

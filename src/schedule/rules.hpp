@@ -4,6 +4,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,9 +69,21 @@ launch schedule_recorded(ir::computation&, const machine_model&, const record&, 
 bool schedule_attention(ir::computation&, const machine_model&, launch&);
 bool schedule_winograd(ir::computation&, const machine_model&, launch&);
 bool schedule_contraction(ir::computation&, const machine_model&, launch&);
+/// Whether `schedule_contraction` computes windows in the kernel of the product that reads them, in strips of rows.
+ir::strips windows_in_strips(ir::computation, const machine_model&);
 bool schedule_windows(ir::computation&, const machine_model&, launch&);
 bool schedule_transpose(ir::computation&, const machine_model&);
 void schedule_loops(ir::computation&, const machine_model&);
+
+/// What a computation costs, added to the launch: its operations, and the time that is predicted for one thread.
+void predict(const ir::computation&, const machine_model&, launch&);
+
+/// Whether a computation is one of windows whose last axes are outer rows, rows and channels.
+bool are_windows_of_strips(ir::computation&, const machine_model&);
+/// The loops of some of its outer rows, [begin, end): strip[outer row - begin][row][channel] is what its result is for
+/// the output buffer. `at` are the values of the axes before.
+ir::stmt_ref windows_of_strip(ir::computation&, const machine_model&, launch&, ir::expr_ref begin, ir::expr_ref end,
+                              std::span<const std::pair<ir::expr_ref, ir::expr_ref>> at);
 
 /// Outer axes are made one parallel loop until it has this many trips; the rest stay plain loops, without divisions.
 inline constexpr std::int64_t enough_trips = 16;

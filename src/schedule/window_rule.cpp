@@ -27,7 +27,7 @@ constexpr extent_t units_per_thread = 4;
 
 class builder {
  public:
-  builder(computation& c, const machine_model& m, launch& l)
+  builder(computation& c, const machine_model& m, launch* l)
       : c_(c), a_(c.kernel.make()), m_(m), launch_(l), lanes_(lanes_for(c, m)) {
     for (const computation::axis& x : c.axes)
       if (x.variable->is(expr_kind::variable)) axes_.push_back(&x);
@@ -55,47 +55,40 @@ class builder {
     pack_constants();
     const bool rows = axes_.size() > 2 && rows_overlap();
     const int outer = static_cast<int>(axes_.size()) - (rows ? 3 : 2);
-    const bool short_row = row().extent->is(expr_kind::constant) && row().size <= register_block();
-    const extent_t whole = row().size - left_ - right_;
-    const extent_t positions = short_row ? whole : balanced(whole, register_block());
-    const expr_ref size = a_.index(positions);
-    const expr_ref inside = a_.sub(row().extent, a_.index(left_ + right_));
-    const expr_ref blocks = short_row ? a_.index(0) : a_.div(a_.add(inside, a_.sub(size, a_.index(1))), size);
-    const bool ends = short_row || left_ + right_ > 0;
+    const row_blocks blocks = cut_row();
     std::vector<expr_ref> extents;
     for (int d = 0; d < outer; ++d) extents.push_back(axes_[static_cast<std::size_t>(d)]->extent);
-    if (rows) {
-      rows_per_block_ = symbol("rows_per_block", rows_of_block());
-      const expr_ref more = a_.sub(rows_per_block_, a_.index(1));
-      extents.push_back(a_.div(a_.add(outer_row().extent, more), rows_per_block_));
-    }
-    extents.push_back(ends ? a_.add(blocks, a_.index(1)) : blocks);
+    const expr_ref per_block = rows ? symbol("rows_per_block", rows_of_block()) : nullptr;
+    if (rows) extents.push_back(a_.div(a_.add(outer_row().extent, a_.sub(per_block, a_.index(1))), per_block));
+    extents.push_back(blocks.ends ? a_.add(blocks.count, a_.index(1)) : blocks.count);
     fused_loop f = fuse_loops(a_, extents);
     const bound_indices unit_indices(a_, f);
     if (rows) {
-      row_begin_ = a_.mul(f.indices[static_cast<std::size_t>(outer)], rows_per_block_);
-      at_.emplace_back(outer_row().variable, a_.fresh_variable());
+      const expr_ref begin = a_.mul(f.indices[static_cast<std::size_t>(outer)], per_block);
+      go_over_rows(begin, a_.min(a_.add(begin, per_block), outer_row().extent));
     }
     for (int d = 0; d < outer; ++d)
       at_.emplace_back(axes_[static_cast<std::size_t>(d)]->variable, f.indices[static_cast<std::size_t>(d)]);
-    // The last block ends where the last whole window is.
-    const expr_ref unit = f.indices.back();
-    const expr_ref first = a_.add(a_.min(a_.mul(unit, size), a_.sub(inside, size)), a_.index(left_));
-    std::vector<place> block, at_ends;
-    for (extent_t p = 0; p < left_; ++p) at_ends.push_back({a_.index(p), false});
-    for (extent_t i = 0; i < positions; ++i) {
-      if (short_row)  // all of it at once
-        at_ends.push_back({a_.index(left_ + i), true});
-      else
-        block.push_back({a_.add(first, a_.index(i)), true});
-    }
-    for (extent_t p = right_; p > 0; --p) at_ends.push_back({a_.sub(row().extent, a_.index(p)), false});
-    stmt_ref body = block.empty() ? nullptr : channels(block);
-    if (ends) {
-      const stmt_ref rest = channels(at_ends);
-      body = body ? make_stmt(branch{a_.less(unit, blocks), body, rest}) : rest;
-    }
+    const stmt_ref body = block_of_row(blocks, f.indices.back());
     return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, unit_indices.around(body)});
+  }
+
+  /// One block of outer rows, stored from its first one on.
+  stmt_ref build_strip(expr_ref begin, expr_ref end, std::span<const std::pair<expr_ref, expr_ref>> at) {
+    pack_constants();
+    strip_begin_ = begin;
+    const bool rows_inside = rows_overlap();
+    const expr_ref one = a_.fresh_variable();
+    if (rows_inside)
+      go_over_rows(begin, end);
+    else
+      at_.emplace_back(outer_row().variable, one);
+    at_.insert(at_.end(), at.begin(), at.end());
+    const row_blocks blocks = cut_row();
+    const expr_ref unit = a_.fresh_variable();
+    const expr_ref count = blocks.ends ? a_.add(blocks.count, a_.index(1)) : blocks.count;
+    const stmt_ref s = make_stmt(loop{unit, a_.index(0), count, loop_kind::serial, 1, block_of_row(blocks, unit)});
+    return rows_inside ? s : make_stmt(loop{one, begin, end, loop_kind::serial, 1, s});
   }
 
  private:
@@ -106,6 +99,44 @@ class builder {
       if (e->is(expr_kind::reduce)) reductions_.push_back(e);
       if (e->is(expr_kind::load)) loads_.push_back(e);
     }
+  }
+  // The positions of a row, in blocks of the same size; what the row's ends cut is one more.
+  struct row_blocks {
+    extent_t positions;
+    bool short_row, ends;
+    expr_ref count;
+  };
+  row_blocks cut_row() {
+    const bool short_row = row().extent->is(expr_kind::constant) && row().size <= register_block();
+    const extent_t whole = row().size - left_ - right_;
+    const extent_t positions = short_row ? whole : balanced(whole, register_block());
+    const expr_ref size = a_.index(positions);
+    const expr_ref count = short_row ? a_.index(0) : a_.div(a_.add(inside_of_row(), a_.sub(size, a_.index(1))), size);
+    return {positions, short_row, short_row || left_ + right_ > 0, count};
+  }
+  expr_ref inside_of_row() { return a_.sub(row().extent, a_.index(left_ + right_)); }
+  stmt_ref block_of_row(const row_blocks& blocks, expr_ref unit) {
+    // The last block ends where the last whole window is.
+    const expr_ref size = a_.index(blocks.positions);
+    const expr_ref first = a_.add(a_.min(a_.mul(unit, size), a_.sub(inside_of_row(), size)), a_.index(left_));
+    std::vector<place> block, at_ends;
+    for (extent_t p = 0; p < left_; ++p) at_ends.push_back({a_.index(p), false});
+    for (extent_t i = 0; i < blocks.positions; ++i) {
+      if (blocks.short_row)  // all of it at once
+        at_ends.push_back({a_.index(left_ + i), true});
+      else
+        block.push_back({a_.add(first, a_.index(i)), true});
+    }
+    for (extent_t p = right_; p > 0; --p) at_ends.push_back({a_.sub(row().extent, a_.index(p)), false});
+    const stmt_ref body = block.empty() ? nullptr : channels(block);
+    if (!blocks.ends) return body;
+    const stmt_ref rest = channels(at_ends);
+    return body ? make_stmt(branch{a_.less(unit, blocks.count), body, rest}) : rest;
+  }
+  void go_over_rows(expr_ref begin, expr_ref end) {
+    row_begin_ = begin;
+    row_end_ = end;
+    at_.emplace_back(outer_row().variable, a_.fresh_variable());
   }
   const computation::axis& channel() const { return *axes_.back(); }
   const computation::axis& row() const { return *axes_[axes_.size() - 2]; }
@@ -274,7 +305,7 @@ class builder {
       b.extents = std::move(extents);
       b.strides.clear();
       packed.emplace_back(e, a_.load(e->type, e->payload, indices));
-      launch_.packed.push_back(std::move(made));
+      launch_->packed.push_back(std::move(made));
     }
     const auto rewritten = [&](expr_ref x) {
       const auto it = std::ranges::find(packed, x, &std::pair<expr_ref, expr_ref>::first);
@@ -365,6 +396,10 @@ class builder {
       };
       std::vector<expr_ref> point;
       for (const computation::axis& x : c_.axes) point.push_back(placed(x.variable, i));
+      if (strip_begin_) {
+        point.erase(point.begin(), point.end() - 3);
+        point.front() = a_.sub(point.front(), strip_begin_);
+      }
       const auto put = [&](std::int64_t to, expr_ref value) {
         list.push_back(make_stmt(store{to, point, placed(a_.rewrite(value, summed), i), a_.boolean(true)}));
       };
@@ -372,10 +407,7 @@ class builder {
       put(c_.output, c_.value);
     }
     stmt_ref s = make_block(std::move(list));
-    if (row_begin_) {
-      const expr_ref end = a_.min(a_.add(row_begin_, rows_per_block_), outer_row().extent);
-      s = make_stmt(loop{at_.front().second, row_begin_, end, loop_kind::serial, 1, s});
-    }
+    if (row_begin_) s = make_stmt(loop{at_.front().second, row_begin_, row_end_, loop_kind::serial, 1, s});
     return make_stmt(loop{channel().variable, a_.index(0), channel().extent, loop_kind::vectorized, lanes_, s});
   }
   stmt_ref store_local(std::int64_t buffer, expr_ref value) {
@@ -393,10 +425,11 @@ class builder {
   computation& c_;
   expr_arena& a_;
   const machine_model& m_;
-  launch& launch_;
+  launch* launch_;  // null: nothing is built
   int lanes_;
   extent_t left_ = 0, right_ = 0;
-  expr_ref rows_per_block_ = nullptr, row_begin_ = nullptr;  // of the axis outside of the row, where there is one
+  expr_ref row_begin_ = nullptr, row_end_ = nullptr;  // of the axis outside of the row, where a block has some
+  expr_ref strip_begin_ = nullptr;                    // of the outer rows that are stored
   std::vector<const computation::axis*> axes_;
   std::vector<expr_ref> reductions_, loads_;
   std::vector<std::pair<expr_ref, expr_ref>> at_;
@@ -405,10 +438,23 @@ class builder {
 }  // namespace
 
 bool schedule_windows(computation& c, const machine_model& m, launch& l) {
-  builder b(c, m, l);
+  builder b(c, m, &l);
   if (!b.matches()) return false;
   c.kernel.body = b.build();
   return true;
+}
+
+bool are_windows_of_strips(computation& c, const machine_model& m) {
+  const auto is_loop = [](const computation::axis& x) { return x.variable->is(expr_kind::variable); };
+  return c.axes.size() >= 3 && std::all_of(c.axes.end() - 3, c.axes.end(), is_loop) && c.also.empty() &&
+         builder(c, m, nullptr).matches();
+}
+
+stmt_ref windows_of_strip(computation& c, const machine_model& m, launch& l, expr_ref begin, expr_ref end,
+                          std::span<const std::pair<expr_ref, expr_ref>> at) {
+  builder b(c, m, &l);
+  b.matches();  // finds the ends of rows
+  return b.build_strip(begin, end, at);
 }
 
 }  // namespace tenon::scheduling

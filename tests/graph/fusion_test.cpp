@@ -328,6 +328,71 @@ TEST_CASE("a part of a buffer is read by the product itself, a border is not") {
   CHECK(f.groups.size() == 2);
 }
 
+TEST_CASE("a depthwise convolution goes into the kernel of the pointwise one that alone reads it") {
+  const std::string inputs = "%x: f32[1,8,9,9], %d: f32[8,1,3,3], %b: f32[8,1,1], %w: f32[4,8,1,1]";
+  const std::string deep =
+      "  %0 = conv2d{.padding = {1,1}, .groups = 8}(%x, %d) : f32[1,8,9,9]\n"
+      "  %1 = add(%0, %b) : f32[1,8,9,9]\n"
+      "  %2 = relu(%1) : f32[1,8,9,9]\n";
+  const std::string both = deep +
+                           "  %3 = conv2d(%2, %w) : f32[1,4,9,9]\n"
+                           "  %4 = exp(%3) : f32[1,4,9,9]\n";
+  const auto fused_with = [](const std::string& in, const std::string& body, ir::strips made = ir::strips::good) {
+    ir::graph g = read(in, body);
+    return fused_graph{ir::fuse(g, {.as_strips = [made](const auto&, const auto&) { return made; }}), std::move(g)};
+  };
+  fused_graph f = fused_with(inputs, both + "  return %4\n");
+  REQUIRE(f.groups.size() == 1);
+  CHECK(f.groups[0].inlined.size() == 4);
+  CHECK(f.groups[0].operands.size() == 4);
+  REQUIRE(note_of(f, "relu"));
+  CHECK(to_string(*note_of(f, "relu")) ==
+        "relu is computed in the kernel of conv2d, a strip of rows at a time, rather than 5.18e+03 bytes written and "
+        "read");
+  // The rule says that it does not pay, or that no kernel can be made of both.
+  f = fused_with(inputs, both + "  return %4\n", ir::strips::costly);
+  CHECK(f.groups.size() == 2);
+  CHECK(stored_for(f, "relu", reason::strips));
+  CHECK(to_string(*note_of(f, "relu")) ==
+        "relu is stored: cut into strips of its rows, the products of conv2d would cost more");
+  f = fused_with(inputs, both + "  return %4\n", ir::strips::impossible);
+  CHECK(f.groups.size() == 2);
+  CHECK(stored_for(f, "relu", reason::products));
+  CHECK(ir::fuse(read(inputs, both + "  return %4\n")).groups.size() == 2);
+  // A result; read by two; by what follows the product, too.
+  CHECK(fused_with(inputs, both + "  return %4, %2\n").groups.size() == 2);
+  CHECK(fused_with(inputs + ", %v: f32[2,8,1,1]", both + "  %5 = conv2d(%2, %v) : f32[1,2,9,9]\n  return %4, %5\n")
+            .groups.size() == 3);
+  CHECK(fused_with("%x: f32[1,8,9,9], %d: f32[8,1,3,3], %b: f32[8,1,1], %w: f32[8,8,1,1]",
+                   deep + "  %3 = conv2d(%2, %w) : f32[1,8,9,9]\n  %4 = add(%3, %2) : f32[1,8,9,9]\n  return %4\n")
+            .groups.size() == 2);
+  // The reader skips elements, reads neighbours, or a border, or some of the channels.
+  const auto read_by = [&](const std::string& attributes, const std::string& weights, const std::string& result) {
+    return fused_with("%x: f32[1,8,9,9], %d: f32[8,1,3,3], %b: f32[8,1,1], %w: f32" + weights,
+                      deep + "  %3 = conv2d" + attributes + "(%2, %w) : f32" + result + "\n  return %3\n")
+        .groups.size();
+  };
+  CHECK(read_by("", "[4,8,1,1]", "[1,4,9,9]") == 1);
+  CHECK(read_by("{.stride = {2,2}}", "[4,8,1,1]", "[1,4,5,5]") == 2);
+  CHECK(read_by("", "[4,8,2,2]", "[1,4,8,8]") == 2);
+  CHECK(read_by("{.padding = {1,1}}", "[4,8,1,1]", "[1,4,11,11]") == 2);
+  CHECK(read_by("{.groups = 2}", "[4,4,1,1]", "[1,4,9,9]") == 2);
+  // What is read is no depthwise convolution, but one of groups, or pointwise, or of bf16.
+  const auto reads = [&](const std::string& type, const std::string& attributes, const std::string& weights) {
+    return fused_with("%x: " + type + "[1,8,9,9], %d: " + type + weights + ", %w: " + type + "[4,8,1,1]",
+                      "  %0 = conv2d" + attributes + "(%x, %d) : " + type +
+                          "[1,8,9,9]\n  %1 = conv2d(%0, %w) : " + type + "[1,4,9,9]\n  return %1\n")
+        .groups.size();
+  };
+  CHECK(reads("f64", "{.padding = {1,1}, .groups = 8}", "[8,1,3,3]") == 1);
+  CHECK(reads("bf16", "{.padding = {1,1}, .groups = 8}", "[8,1,3,3]") == 2);
+  CHECK(reads("f32", "{.padding = {1,1}, .groups = 4}", "[8,2,3,3]") == 2);
+  CHECK(reads("f32", "", "[8,8,1,1]") == 2);
+  // Of three in a row, two.
+  f = fused_with(inputs + ", %v: f32[4,4,1,1]", both + "  %5 = conv2d(%4, %v) : f32[1,4,9,9]\n  return %5\n");
+  CHECK(f.groups.size() == 2);
+}
+
 TEST_CASE("views move to the ends of kernels") {
   const auto after = [](const std::string& inputs, const std::string& body) {
     return to_string(ir::canonicalize(ir::move_views(read(inputs, body))));

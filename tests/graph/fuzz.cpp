@@ -25,12 +25,13 @@ namespace {
 struct configuration {
   std::string target;
   int level;
+  bool strips = false;  ///< of depthwise convolutions wherever they can be made
 };
 
 std::vector<configuration> configurations(std::uint64_t seed, const std::string& target, bool quick) {
   const bool code = test::has_llvm && (!quick || seed % 4 == 0);
   std::vector<configuration> r = {{"native", 0}, {"native", 3}};
-  if (code) r.push_back({target, 3});
+  if (code) r.push_back({target, 3, test::graph_maker::is_separable(seed)});
   if (code && (!quick || seed % 40 == 0)) r.push_back({target, 0});
   if (seed % 10 == 0)
     for (const int level : {1, 2, 4}) {
@@ -45,7 +46,9 @@ std::optional<std::string> failure(const ir::graph& g, const configuration& c, c
                                    const std::vector<test::data>& in) {
   try {
     std::string why;
-    const auto got = test::run(g, {.target = c.target, .opt_level = c.level, .cache = false}, in);
+    pass_context context;
+    if (c.strips) context.options = {{"fuse.strips", "possible"}};
+    const auto got = test::run(g, {.target = c.target, .opt_level = c.level, .context = context, .cache = false}, in);
     if (r.accepts(got, c.level == 4, &why)) return {};
     return why;
   } catch (const error& e) {
@@ -112,8 +115,8 @@ bool check(std::uint64_t seed, const ir::graph& g, const std::vector<configurati
     const auto why = failure(g, c, r, in);
     if (!why) continue;
     good = false;
-    std::printf("FAILED seed %llu: %s, opt_level %d: %s\n", static_cast<unsigned long long>(seed), c.target.c_str(),
-                c.level, why->c_str());
+    std::printf("FAILED seed %llu: %s, opt_level %d%s: %s\n", static_cast<unsigned long long>(seed), c.target.c_str(),
+                c.level, c.strips ? ", strips" : "", why->c_str());
     std::fflush(stdout);
     if (std::getenv("TENON_FUZZ_STOP")) std::exit(1);
     const ir::graph small = test::reduced(g, [&](const ir::graph& s) { return failure(s, c).has_value(); });

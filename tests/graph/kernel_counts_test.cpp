@@ -285,9 +285,11 @@ struct weights {
   }
 };
 template <class Net>
-counted count_built(const Net& net, const weights& w, const std::vector<extent_t>& extents, int level = 3) {
+counted count_built(const Net& net, const weights& w, const std::vector<extent_t>& extents, int level = 3,
+                    const pass_context& context = {}) {
   const array<f32> x = array<f32>::uniform(extents, 99);
-  auto made = build(net, signature<value>{}, {.params = w.values, .opt_level = level, .cache = false});
+  auto made =
+      build(net, signature<value>{}, {.params = w.values, .opt_level = level, .context = context, .cache = false});
   auto plain = build(net, signature<value>{}, {.target = "native", .params = w.values, .cache = false});
   const array<f32> y = made(x), wanted = plain(x);
   const std::string explanation = made.explain().text();
@@ -340,6 +342,26 @@ struct bottleneck {
   value operator()(const value& x) const {
     const value y = widen(relu(middle(relu(reduce(x)))));
     return relu(y + (projection.empty() ? x : projection[0](x)));
+  }
+};
+
+struct inverted_bottleneck {
+  int groups;
+  param widen, widen_bias, deep, deep_bias, narrow, narrow_bias, last;
+  inverted_bottleneck(weights& w, extent_t in, extent_t width)
+      : groups(static_cast<int>(width)),
+        widen(w("widen", {width, in, 1, 1})),
+        widen_bias(w("widen.bias", {width, 1, 1})),
+        deep(w("deep", {width, 1, 3, 3})),
+        deep_bias(w("deep.bias", {width, 1, 1})),
+        narrow(w("narrow", {in, width, 1, 1})),
+        narrow_bias(w("narrow.bias", {in, 1, 1})),
+        last(w("last", {in, in, 1, 1})) {}
+  value operator()(const value& x) const {
+    const auto relu6 = [](const value& v) -> value { return clip(v, {.low = 0, .high = 6}); };
+    const value wide = relu6(conv2d(x, widen) + widen_bias);
+    const value moved = relu6(conv2d(wide, deep, {.padding = {1, 1}, .groups = groups}) + deep_bias);
+    return conv2d(value(x + (conv2d(moved, narrow) + narrow_bias)), last);
   }
 };
 
@@ -442,6 +464,21 @@ TEST_CASE("a ResNet-50 bottleneck: one kernel for each convolution") {
   const std::int64_t channel = 14 * 14 * 4;
   expect("bottleneck", 3, 2 * 16 * channel, count_built(b, plain, {1, 64, 14, 14}));
   expect("bottleneck with projection", 4, (2 * 16 + 64) * channel, count_built(p, projected, {1, 32, 14, 14}));
+}
+
+TEST_CASE("MobileNetV2's bottleneck: the depthwise convolution is in the kernel of the pointwise one behind it") {
+  weights w;
+  const inverted_bottleneck b(w, 16, 64);
+  // Between the kernels: 64 channels before the depthwise convolution, none behind it, then the sum of 16.
+  const std::int64_t channel = 6 * 84 * 4;
+  const counted c = count_built(b, w, {1, 16, 6, 84}, 3, {.options = {{"fuse.strips", "possible"}}});
+  expect("inverted bottleneck", 3, (64 + 16) * channel, c);
+  CHECK(c.explanation.find("clip is computed in the kernel of conv2d, a strip of rows at a time") != std::string::npos);
+  CHECK(c.explanation.find("compute_at(strip, ") != std::string::npos);
+  const counted apart = count_built(b, w, {1, 16, 6, 84}, 3, {.options = {{"fuse.strips", "never"}}});
+  expect("inverted bottleneck, never in strips", 4, (64 + 64 + 16) * channel, apart);
+  // Each by itself.
+  expect("inverted bottleneck, level 0", 10, (64 * 6 + 16 * 3) * channel, count_built(b, w, {1, 16, 6, 84}, 0));
 }
 
 TEST_CASE("a pre-norm transformer block: at most 8 kernels") {

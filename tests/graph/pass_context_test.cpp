@@ -149,7 +149,7 @@ TEST_CASE("options of passes: the known ones are listed") {
   };
   CHECK(with({{"fold_constants.bytes", 4}}) ==
         "options: there is no 'fold_constants.bytes'; known: combine_parallel.least, fold_constants.max_bytes, "
-        "fold_constants.max_work, mixed_precision, verify");
+        "fold_constants.max_work, fuse.strips, mixed_precision, verify");
   CHECK(with({{"mixed_precision", "f8"}}) == "options: mixed_precision is 'f8'; it takes off, bf16, f16");
   CHECK(with({{"combine_parallel.least", 1}}) ==
         "options: combine_parallel.least is '1'; it takes an integer from 2 to 1048576");

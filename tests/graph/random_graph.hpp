@@ -141,6 +141,8 @@ inline const std::vector<drawn_operator>& drawn_operators() {
 class graph_maker {
  public:
   explicit graph_maker(std::uint64_t seed) : random_(seed * 0x9e3779b97f4a7c15U + 1), seed_(seed) {}
+  /// Whether its graph ends with a depthwise convolution and a pointwise one.
+  static bool is_separable(std::uint64_t seed) { return seed % 8 == 4; }
 
   ir::graph make() {
     const auto& ops = drawn_operators();
@@ -155,6 +157,7 @@ class graph_maker {
         weighted();
       else
         add(one_of(random_, ops), 60);
+    if (is_separable(seed_)) separable();
     ir::graph g;
     g.inputs = inputs_;
     for (const auto& v : pool_)
@@ -320,6 +323,36 @@ class graph_maker {
                        : of<ops::div_op>({y, c});
       }
     }
+  }
+  // A depthwise convolution and a pointwise one, with constant weights and maps behind each, as MobileNets have them;
+  // what reads them last takes values whose channels lie side by side.
+  void separable() {
+    const dtype t = chance(random_, 80) ? f32 : f64;
+    const extent_t channels = 3 + below(random_, 20), out = 1 + below(random_, 20);
+    const dims shape{1 + below(random_, 2), channels, 2 + below(random_, 7), 3 + below(random_, 8)};
+    auto y = of<ops::relu_op>({leaf({t, shape})});
+    const auto convolved = [&](const conv_attrs& a, const dims& weights) {
+      y = of(detail::definition<ops::conv2d_op>(), std::make_shared<conv_attrs>(a), {y, constant({t, weights}, false)});
+      for (int after = below(random_, 3); after > 0; --after) {
+        const auto c = chance(random_, 20) ? leaf(y->type) : constant({t, dims{weights[0], 1, 1}}, false);
+        y = chance(random_, 30)   ? of<ops::relu_op>({y})
+            : chance(random_, 60) ? of<ops::add_op>({y, c})
+                                  : of<ops::mul_op>({y, c});
+      }
+    };
+    const extent_t height = 1 + below(random_, 3), width = 1 + below(random_, 3);
+    const auto either = [&] { return 1 + below(random_, 2); };
+    convolved({.stride = {either(), either()},
+               .padding = {static_cast<int>(height) - 1, static_cast<int>(width) - 1},
+               .dilation = {1, 1},
+               .groups = static_cast<int>(channels)},
+              {channels, 1, height, width});
+    convolved({}, {out, channels, 1, 1});
+    if (chance(random_, 70))
+      of(detail::definition<ops::transpose_op>(),
+         std::make_shared<transpose_attrs>(transpose_attrs{.axes = {0, 2, 3, 1}}), {y});
+    else
+      of(detail::definition<ops::mean_op>(), std::make_shared<reduce_attrs>(reduce_attrs{.axes = {2, 3}}), {y});
   }
   detail::node_ref of(const ir::op_def& d, ir::attrs_ref a, const std::vector<detail::node_ref>& o) {
     auto n = ir::make_node(d, std::move(a), o, here());

@@ -1,6 +1,7 @@
 // Random convolutions of 1 to 3 spatial axes against plain loops, and transposed ones: stride, padding on both sides,
-// dilation, groups, depthwise; alone, from and to channels last, and in small networks where layouts change inside;
-// weights as arguments and as constants; on each target; the same bits with 1, 2 and 3 threads.
+// dilation, groups, depthwise; alone, from and to channels last, in small networks where layouts change inside, and
+// depthwise ones in the kernel of the pointwise one that follows; weights as arguments and as constants; on each
+// target; the same bits with 1, 2 and 3 threads.
 //   test_schedule_convolutions [--from SEED] [--to SEED] [--target TEXT]...
 #include <algorithm>
 #include <cmath>
@@ -19,8 +20,8 @@ using namespace tenon;
 
 namespace {
 
-enum class form { alone, last, network, pooled, summed };
-constexpr const char* form_names[] = {"alone", "channels last", "network", "pooled", "summed"};
+enum class form { alone, last, network, pooled, summed, separable };
+constexpr const char* form_names[] = {"alone", "channels last", "network", "pooled", "summed", "separable"};
 
 struct problem {
   int spatial = 2, groups = 1;
@@ -115,6 +116,28 @@ problem make_problem(std::mt19937_64& random) {
     return false;
   }());
   p.constant = random() % 4 != 0;
+  return p;
+}
+
+/// A depthwise convolution, to be followed by a pointwise one; some with several results for each channel.
+problem make_separable(std::mt19937_64& random) {
+  const auto up_to = [&](long most) { return 1 + static_cast<long>(random() % static_cast<std::uint64_t>(most)); };
+  problem p;
+  p.what = form::separable;
+  p.spatial = random() % 6 == 0 ? (random() % 2 ? 1 : 3) : 2;
+  p.n = random() % 3 ? 1 : up_to(3);
+  p.groups = 1 + static_cast<int>(up_to(70));
+  p.in = p.groups;
+  p.out = random() % 8 ? p.in : 2 * p.in;
+  for (int d = 0; d < p.spatial; ++d) {
+    p.kernel[d] = random() % 4 ? 3 : up_to(5);
+    p.stride[d] = random() % 3 ? 1 : 2;
+    p.dilation[d] = random() % 4 ? 1 : 2;
+    p.before[d] = random() % 3 ? static_cast<int>(p.kernel[d] / 2) : static_cast<int>(random() % 4);
+    p.after[d] = random() % 2 ? p.before[d] : static_cast<int>(random() % 4);
+    p.extent[d] = p.dilation[d] * (p.kernel[d] - 1) + up_to(p.spatial == 3 ? 7 : 40);
+  }
+  p.constant = random() % 8 != 0;
   return p;
 }
 
@@ -224,7 +247,8 @@ std::vector<double> doubles(const array<D>& a) {
 }
 
 template <dtype D, dtype R = D>
-bool check(const problem& p, std::mt19937_64& random, const std::vector<std::string>& targets, std::uint64_t seed) {
+bool check(const problem& p, std::mt19937_64& random, const std::vector<std::string>& targets, std::uint64_t seed,
+           int* joined = nullptr) {
   using any = tensor<D, any_shape>;
   using sums = tensor<R, any_shape>;
   const conv2d_attrs attrs = p.attrs();
@@ -243,7 +267,11 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
   for (int d = 0; d < p.spatial; ++d) ex.push_back(p.extent[d]), ew.push_back(p.kernel[d]);
   const array<D> x = random_array<D>(ex, random), w = random_array<D>(ew, random);
   const long mixed = 1 + static_cast<long>(random() % 20);
-  const array<R> mix = random_array<R>({mixed, p.out, 1, 1}, random);
+  std::vector<long> point{mixed, p.out};
+  for (int d = 0; d < p.spatial; ++d) point.push_back(1);
+  const array<R> mix = random_array<R>(point, random);
+  const bool from_last = p.what == form::last || p.what == form::separable;
+  const bool two = p.what == form::network || p.what == form::pooled || p.what == form::separable;
 
   // In plain loops; spatial axes are the last ones, those that there are not have one element.
   problem q = p;
@@ -262,7 +290,7 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
   values want = convolved(q, in, doubles(w), false), size = convolved(q, in, doubles(w), true);
   double terms = static_cast<double>(p.in / p.groups * p.kernel[0] * p.kernel[1] * p.kernel[2]);
   double scale = p.what == form::summed ? 2 : 1;  // of what the convolution's error becomes
-  if (p.what == form::network || p.what == form::pooled) {
+  if (two) {
     scale = static_cast<double>(p.out);
     for (double& v : want.v) v = std::max(v, 0.0);
     if (p.what == form::pooled) {
@@ -292,7 +320,10 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
   };
   const auto body = [&](any v, any weights) -> sums {
     const auto second = [&](sums y) {
-      return sums(conv2d(y, as<R, any_shape>(param("mix", R, extents({mixed, p.out, 1, 1})))));
+      const sums weights = as<R, any_shape>(param("mix", R, extents(point)));
+      return p.spatial == 1   ? sums(conv1d(y, weights))
+             : p.spatial == 2 ? sums(conv2d(y, weights))
+                              : sums(conv3d(y, weights));
     };
     switch (p.what) {
       case form::alone:
@@ -301,6 +332,9 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
         return transpose(convolution(transpose(v, axes(to_first)), weights), axes(to_last));
       case form::network:
         return second(maximum(convolution(v, weights), 0));
+      case form::separable:
+        return transpose(second(minimum(maximum(convolution(transpose(v, axes(to_first)), weights), 0), 1e6)),
+                         axes(to_last));
       case form::pooled:
         return second(max_pool(sums(maximum(convolution(v, weights), 0)),
                                {.window = {3, 3}, .stride = {2, 2}, .padding = {1, 1}}));
@@ -311,23 +345,26 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
     }
   };
   array<D> given = x;
-  if (p.what == form::last)
-    given = jit([&](any v) -> any { return transpose(v, axes(to_last)); }, {.target = "native"})(x);
+  if (from_last) given = jit([&](any v) -> any { return transpose(v, axes(to_last)); }, {.target = "native"})(x);
   for (const std::string& target : targets) {
     std::vector<char> bits;
     for (const int threads : {1, 2, 3}) {
       compile_options options{.target = target + " -num-threads=" + std::to_string(threads), .cache = false};
       options.params = param_set();
-      if (p.what == form::network || p.what == form::pooled) options.params.set("mix", mix);
+      if (two) options.params.set("mix", mix);
+      if (p.what == form::separable) options.context.options = {{"fuse.strips", "possible"}};
       array<R> got;
+      const auto called = [&](auto f, auto&... arguments) {
+        got = f(arguments...);
+        if (joined) *joined += f.stats().kernels == 1;
+      };
       if (p.constant) {
         options.params.set("w", w);
-        got = jit([&](any v) { return body(v, as<D, any_shape>(param("w", D, extents(ew)))); }, options)(given);
+        called(jit([&](any v) { return body(v, as<D, any_shape>(param("w", D, extents(ew)))); }, options), given);
       } else {
-        got = jit([&](any v, any weights) { return body(v, weights); }, options)(given, w);
+        called(jit([&](any v, any weights) { return body(v, weights); }, options), given, w);
       }
-      if (p.what == form::last)
-        got = jit([&](sums v) -> sums { return transpose(v, axes(to_first)); }, {.target = "native"})(got);
+      if (from_last) got = jit([&](sums v) -> sums { return transpose(v, axes(to_first)); }, {.target = "native"})(got);
       const auto fail = [&](const std::string& what) {
         std::fprintf(stderr, "seed %lu: %s %s, %s, %d threads: %s\n", static_cast<unsigned long>(seed),
                      std::string(name(D)).c_str(), p.text().c_str(), target.c_str(), threads, what.c_str());
@@ -369,22 +406,40 @@ bool check(const problem& p, std::mt19937_64& random, const std::vector<std::str
 
 int main(int argc, char** argv) {
   const test::seed_range seeds = test::read_seeds(argc, argv, {.to = 60, .kept = {436, 1080, 1287}});
-  return test::count_failures(seeds, [&](std::uint64_t seed) {
-           std::mt19937_64 random(seed);
-           problem p = make_problem(random);
-           const auto kind = random() % 10;
-           if (kind == 3 && p.what != form::last) p.what = form::alone;  // nothing follows sums of integers here
-           switch (kind) {
-             case 0:
-               return check<f64>(p, random, seeds.targets, seed);
-             case 1:
-               return check<bf16>(p, random, seeds.targets, seed);
-             case 2:
-               return check<f16>(p, random, seeds.targets, seed);
-             case 3:
-               return check<i8, i32>(p, random, seeds.targets, seed);
-             default:
-               return check<f32>(p, random, seeds.targets, seed);
-           }
-         }) != 0;
+  int separable = 0, joined = 0;
+  const int failures = test::count_failures(seeds, [&](std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    problem p = make_problem(random);
+    const auto kind = random() % 10;
+    if (kind == 3 && p.what != form::last) p.what = form::alone;  // nothing follows sums of integers here
+    const bool good = [&] {
+      switch (kind) {
+        case 0:
+          return check<f64>(p, random, seeds.targets, seed);
+        case 1:
+          return check<bf16>(p, random, seeds.targets, seed);
+        case 2:
+          return check<f16>(p, random, seeds.targets, seed);
+        case 3:
+          return check<i8, i32>(p, random, seeds.targets, seed);
+        default:
+          return check<f32>(p, random, seeds.targets, seed);
+      }
+    }();
+    const problem q = make_separable(random);
+    const std::vector<std::string> one{seeds.targets[seed % seeds.targets.size()]};
+    ++separable;
+    int kernels = 0;
+    const bool also = kind == 0   ? check<f64>(q, random, one, seed, &kernels)
+                      : kind == 1 ? check<bf16>(q, random, one, seed, &kernels)
+                                  : check<f32>(q, random, one, seed, &kernels);
+    joined += kernels > 0;
+    return good && also;
+  });
+  std::printf("%d of %d depthwise convolutions are in the kernel of the pointwise one\n", joined, separable);
+  if (separable > 20 && joined < separable / 4) {
+    std::fprintf(stderr, "too few: that is no test of them\n");
+    return 1;
+  }
+  return failures != 0;
 }
