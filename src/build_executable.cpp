@@ -641,7 +641,7 @@ class builder {
   // The kernels of all steps, those of bodies among them.
   void obtain_code() {
     if (!is_llvm()) return;
-    const codegen::machine_summary machine = codegen::summarize(settings_.target.cpu);
+    const codegen::machine_summary& machine = this->machine();
     const std::string suffix = machine.key + "|" + codegen::identity();
     std::vector<wanted_kernel> kernels;
     std::unordered_map<std::string, std::size_t> known;  // by structure
