@@ -158,6 +158,7 @@ class graph_maker {
       else
         add(one_of(random_, ops), 60);
     if (is_separable(seed_)) separable();
+    if (seed_ % 8 == 6) shortened();
     ir::graph g;
     g.inputs = inputs_;
     for (const auto& v : pool_)
@@ -353,6 +354,15 @@ class graph_maker {
          std::make_shared<transpose_attrs>(transpose_attrs{.axes = {0, 2, 3, 1}}), {y});
     else
       of(detail::definition<ops::mean_op>(), std::make_shared<reduce_attrs>(reduce_attrs{.axes = {2, 3}}), {y});
+  }
+  // An input by way of a shorter float: what that rounds off stays off.
+  void shortened() {
+    const auto cast = [&](const detail::node_ref& x, dtype to) {
+      return of(detail::definition<ops::cast_op>(), std::make_shared<cast_attrs>(cast_attrs{.to = to}), {x});
+    };
+    const auto x = leaf({chance(random_, 80) ? f32 : f64, shape()});
+    const auto y = cast(cast(x, chance(random_, 50) ? f16 : bf16), x->type.element);
+    if (chance(random_, 50)) of<ops::add_op>({y, leaf(y->type)});
   }
   detail::node_ref of(const ir::op_def& d, ir::attrs_ref a, const std::vector<detail::node_ref>& o) {
     auto n = ir::make_node(d, std::move(a), o, here());
