@@ -32,8 +32,9 @@ array<f64> real(double v) { return array<f64>({}, &v); }
 
 template <dtype T>
 bool same(const array<T>& a, const array<T>& b) {
-  return a.dims() == b.dims() &&
-         std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(*a.data())) == 0;
+  if (a.dims() != b.dims()) return false;
+  const auto bytes = static_cast<std::size_t>(a.size()) * sizeof(*a.data());
+  return bytes == 0 || std::memcmp(a.data(), b.data(), bytes) == 0;
 }
 template <class... T>
 bool same(const std::tuple<T...>& a, const std::tuple<T...>& b) {
