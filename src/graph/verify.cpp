@@ -36,7 +36,7 @@ void verify(const graph& g) {
     // What a new node of the same operands would say is what the node must say: no pass may invent types.
     node again(n->where);
     again.op = n->op;
-    again.attrs = n->attrs;
+    again.attrs = attrs_ref(attrs_ref(), n->attrs.get());  // lent: to count it would touch another place in memory
     again.operands = n->operands;
     infer(again);
     if (again.type != n->type || again.more != n->more || again.hash != n->hash)
