@@ -1,6 +1,8 @@
 // Row operations (speed.md) beside oneDNN while they are in cache, and beside copies of the same bytes where they are
 // not. bench_rows [--threads N] [--only NAME]; bench/report.py makes the table.
 #include <cmath>
+#include <tenon/ops/scan.hpp>
+#include <tenon/ops/scatter.hpp>
 #include <tenon/tenon.hpp>
 
 #include "measure.hpp"
@@ -77,12 +79,20 @@ void run(const shape_line& s, const arguments& given) {
   against_copies("argmax of rows against a copy", [&] { best_of.into(places, x); }, elements / 2);
 
   // Rows gathered in an order without order; two halves joined.
-  array<i64> order = array<i64>::zeros({rows});
-  for (long i = 0; i < rows; ++i) order.data()[i] = i * 7919 % rows;
+  array<i64> order = array<i64>::zeros({rows}), targets = array<i64>::zeros({rows, 1});
+  for (long i = 0; i < rows; ++i) order.data()[i] = targets.data()[i] = i * 7919 % rows;
   auto gathered = jit([](matrix a, tensor<i64, shape<dyn>> at) { return gather(a, at); }, options);
   array<f32> upper = array<f32>::uniform({rows / 2, columns}, 2), joined = array<f32>::zeros({rows / 2 * 2, columns});
   auto join = jit([](matrix a, matrix b) { return concat(a, b); }, options);
   against_copies("gather of rows against a copy", [&] { gathered.into(theirs, x, order); }, elements);
+  // Each row is added to another one; sums down the columns.
+  auto added = jit([](matrix a, tensor<i64, shape<dyn, 1>> at,
+                      matrix b) { return scatter_nd(a, at, b, {.mode = scatter_mode::add}); },
+                   options);
+  auto summed = jit([](matrix a) { return cumsum(a, {.axis = 0}); }, options);
+  against_copies(
+      "scatter of rows with sums against a copy", [&] { added.into(theirs, ours, targets, x); }, 5 * elements / 2);
+  against_copies("cumulated columns against a copy", [&] { summed.into(theirs, x); }, elements);
   against_copies("concat against a copy", [&] { join.into(joined, upper, upper); }, rows / 2 * 2 * columns);
 
   // Chains of cheap operators beside one of them.

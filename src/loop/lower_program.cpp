@@ -49,12 +49,19 @@ void lower_program::outer(const indices& extents, const std::function<void(const
 }
 
 void lower_program::loop(sym begin, sym end, const std::function<void(sym)>& f) {
+  add_loop(begin, end, loop_kind::serial, 1, f);
+}
+// A register of f32 where registers are widest: short slices fill it, and smaller machines take several for it.
+void lower_program::lanes(sym begin, sym end, const std::function<void(sym)>& f) {
+  add_loop(begin, end, loop_kind::vectorized, 16, f);
+}
+void lower_program::add_loop(sym begin, sym end, loop_kind kind, int width, const std::function<void(sym)>& f) {
   const expr_ref v = arena_.fresh_variable();
   open_.emplace_back();
   f(wrap(v));
   stmt_ref body = make_block(std::move(open_.back()));
   open_.pop_back();
-  add(make_stmt(ir::loop{v, begin.e, end.e, loop_kind::serial, 1, std::move(body)}));
+  add(make_stmt(ir::loop{v, begin.e, end.e, kind, width, std::move(body)}));
 }
 
 void lower_program::branch(sym condition, const std::function<void()>& then, const std::function<void()>& otherwise) {

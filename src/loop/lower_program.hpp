@@ -26,6 +26,7 @@ class lower_program : public lower_context {
 
   void outer(const indices& extents, const std::function<void(const indices&)>& f);
   void loop(sym begin, sym end, const std::function<void(sym)>& f);
+  void lanes(sym begin, sym end, const std::function<void(sym)>& f);
   void branch(sym condition, const std::function<void()>& then, const std::function<void()>& otherwise = {});
   variable local(sym value);
   variable local_index(sym value) { return local(value); }
@@ -38,6 +39,7 @@ class lower_program : public lower_context {
 
  private:
   sym now(dtype, std::int64_t buffer, std::span<const expr_ref> at);
+  void add_loop(sym begin, sym end, loop_kind, int width, const std::function<void(sym)>& f);
   void add(stmt_ref s) { open_.back().push_back(std::move(s)); }
   kernel& kernel_;
   std::vector<std::int64_t> out_buffers_;

@@ -47,6 +47,9 @@
 // The builder P of `program` adds statements:
 //   p.outer(extents, f)                        parallel loops: f(indices)
 //   p.loop(begin, end, f)                      a serial loop: f(index)
+//   p.lanes(begin, end, f)                     a loop whose trips know nothing of each other: side by side, in vectors.
+//                                              Conditions and the bounds of loops inside of it are the same for all
+//                                              trips; what is made inside is one for each
 //   p.branch(mask, f[, otherwise])
 //   p.local(value) -> a variable with get() and set(value); p.local_index(index) the same for indices
 //   p.store(result, indices, value), p.load_result(result, indices) -> value; and all that C has

@@ -333,6 +333,10 @@ class program : public context<D, O> {
     for (extent_t i = begin; i < end; ++i) f(i);
   }
   template <class F>
+  void lanes(extent_t begin, extent_t end, F f) {
+    loop(begin, end, f);
+  }
+  template <class F>
   void branch(mask m, F then) {
     if (m.v) then();
   }

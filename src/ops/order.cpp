@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "ops/define.hpp"
-#include "ops/other_extents.hpp"
 #include "ops/packed.hpp"
+#include "ops/program_loops.hpp"
 #include "tenon/ops/ops.hpp"
 #include "tenon/ops/scatter.hpp"
 

@@ -1,7 +1,7 @@
 #include "tenon/ops/scatter.hpp"
 
 #include "ops/define.hpp"
-#include "ops/other_extents.hpp"
+#include "ops/program_loops.hpp"
 
 namespace tenon::ops {
 namespace {
@@ -73,12 +73,15 @@ struct meaning<scatter_nd_op> : scatter_nd_op {
     I slice, tuple, rows;
     for (int d = 0; d < p.rank(0); ++d) (d < k ? tuple : slice).push_back(p.extent(0, d));
     for (int d = 0; d < lead; ++d) rows.push_back(p.extent(1, d));
-    p.outer(slice, [&](const I& inner) {
-      const auto joined = [&](I front) {
+    // All rows for one block of the slices, `each(f)`: f(indices in a slice) for its elements.
+    const auto block = [&](const auto& each) {
+      const auto joined = [](I front, const I& inner) {
         for (int d = 0; d < inner.size; ++d) front.push_back(inner[d]);
         return front;
       };
-      loops(p, tuple, I{}, [&](const I& i) { p.store(0, joined(i), p.load(0, joined(i))); });
+      loops(p, tuple, I{}, [&](const I& i) {
+        each([&](const I& inner) { p.store(0, joined(i, inner), p.load(0, joined(i, inner))); });
+      });
       loops(p, rows, I{}, [&](const I& row) {
         const auto zero = p.to_index(0);
         auto inside = zero == zero;
@@ -91,7 +94,19 @@ struct meaning<scatter_nd_op> : scatter_nd_op {
           const auto at_d = to[d];
           inside = inside & (at_d >= zero) & (at_d < n);
         }
-        p.branch(inside, [&] { place(p, at.mode, joined(to), joined(row)); });
+        p.branch(inside,
+                 [&] { each([&](const I& inner) { place(p, at.mode, joined(to, inner), joined(row, inner)); }); });
+      });
+    };
+    if (slice.size == 0) return p.outer(slice, [&](const I& inner) { block([&](const auto& f) { f(inner); }); });
+    using X = typename P::index;
+    outer_blocks(p, slice, [&](const I& front, const X& begin, const X& end) {
+      block([&](const auto& f) {
+        p.lanes(begin, end, [&](const X& last) {
+          I inner = front;
+          inner.push_back(last);
+          f(inner);
+        });
       });
     });
   }

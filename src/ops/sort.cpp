@@ -1,7 +1,7 @@
 #include "tenon/ops/sort.hpp"
 
 #include "ops/define.hpp"
-#include "ops/other_extents.hpp"
+#include "ops/program_loops.hpp"
 
 namespace tenon::ops {
 

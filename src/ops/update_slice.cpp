@@ -57,12 +57,12 @@ struct meaning<update_slice_op> : update_slice_op {
     I rows;
     for (int d = 0; d + 1 < rank; ++d) rows.push_back(p.extent(1, d));
     p.outer(rows, [&](const I& row) {
-      const auto first = p.local_index(first_of(p, 2, p.extent(0, axis), p.extent(1, axis)));
-      p.loop(p.to_index(0), p.extent(1, rank - 1), [&](const typename P::index& t) {
+      const auto first = p.local_index(first_of(p, 2, p.extent(0, axis), p.extent(1, axis))).get();
+      p.lanes(p.to_index(0), p.extent(1, rank - 1), [&](const typename P::index& t) {
         I from = row;
         from.push_back(t);
         I to = from;
-        to[axis] = from[axis] + first.get();
+        to[axis] = from[axis] + first;
         p.store(0, to, p.load(1, from));
       });
     });

@@ -116,6 +116,9 @@ void add_tuples(table& t) {
                  by(column::rank_0, {}, {1}, 0);
                  by(column::size_1, {1}, {1}, 1);
                  by(column::odd, {37, 3}, {11}, 1);
+                 // Slices in several blocks.
+                 by(column::odd, {6, 261}, {9}, 1, d == b8 ? "replace" : "add");
+                 by(column::odd, {4, 3, 131}, {2, 5}, 1, d == b8 ? "replace" : "max");
                  for (int layout = 1; layout <= 3; ++layout)
                    by(column::strided, {5, 7}, {4}, 1, "replace", fill::small, layout);
                  if (tenon::is_float(d)) {

@@ -252,6 +252,11 @@ void add_scan(table& t, const char* name, bool products) {
                  by(column::size_1, {1, 1}, 0);
                  by(column::odd, {3, 37}, 1);
                  by(column::odd, {13, 7}, 0);
+                 // Lines side by side, in several blocks.
+                 by(column::odd, {5, 261}, 0, false, true);
+                 by(column::odd, {2, 3, 131}, 1, true);
+                 for (int layout = 1; layout <= 4; ++layout)
+                   by(column::strided, {5, 37}, 0, false, false, fill::small, layout);
                  for (int layout = 1; layout <= 4; ++layout)
                    by(column::strided, {5, 7}, 1, false, false, fill::small, layout);
                  if (tenon::is_float(d)) {

@@ -72,8 +72,12 @@ max_sub_exp_sum_reciprocal_mul(x0 f32[7,64]) -> y f32[7,64]
   auto scan = jit([](tensor<f32, shape<5>> x) { return cumsum(x, {.axis = 0}); }, uncached());
   const schedule own = scan.schedule();
   CHECK(to_string(own).starts_with("cumsum: the operator's own loops\nkernel cumsum"));
+  CHECK(to_string(own).find("vectorized") == std::string::npos);
   const array<f32> five = whole_numbers({5}, 1);
   check_same(scan(five), own.compile()(five));
+  // Lines that lie side by side are worked on side by side.
+  auto columns = jit([](tensor<f32, shape<5, 37>> x) { return cumsum(x, {.axis = 0}); }, uncached());
+  CHECK(to_string(columns.schedule()).find("vectorized") != std::string::npos);
 }
 
 TEST_CASE("several kernels are told apart by their operators") {
