@@ -90,8 +90,7 @@ void run(const shape_line& s, const arguments& given) {
                       matrix b) { return scatter_nd(a, at, b, {.mode = scatter_mode::add}); },
                    options);
   auto summed = jit([](matrix a) { return cumsum(a, {.axis = 0}); }, options);
-  against_copies(
-      "scatter of rows with sums against a copy", [&] { added.into(theirs, ours, targets, x); }, 5 * elements / 2);
+  against_copies("scatter of rows with sums against a copy", [&] { added.into(theirs, ours, targets, x); }, elements);
   against_copies("cumulated columns against a copy", [&] { summed.into(theirs, x); }, elements);
   against_copies("concat against a copy", [&] { join.into(joined, upper, upper); }, rows / 2 * 2 * columns);
 
