@@ -1,7 +1,8 @@
 // Products beside OpenBLAS and oneDNN: sgemm on both operands as they come, and with weights bound as constants; cubes
-// of every size (no size may be a cliff); f64 beside dgemm; bytes beside our own f32. bench/report.py makes the tables.
+// of every size (no size may be a cliff); f64 beside dgemm; bytes and bf16 beside our own f32. bench/report.py makes
+// the tables.
 //   bench_products [--threads N] [--only NAME] [--constant] [--random SEED] [--square FROM TO] [--sizes EVERY]
-//                  [--f64] [--bytes]
+//                  [--f64] [--bytes] [--bf16]
 #include <cstdlib>
 #include <cstring>
 #include <random>
@@ -19,11 +20,11 @@ template <dtype D>
 using matrix_of = tensor<D, shape<dyn, dyn>>;
 using matrix = matrix_of<f32>;
 
-template <dtype D>
+template <dtype A, dtype B>
 struct bound {
   param weight;
-  bound(long k, long n) : weight("w", D, {k, n}) {}
-  auto operator()(matrix_of<D> x) const { return matmul(x, weight); }
+  bound(long k, long n) : weight("w", B, {k, n}) {}
+  auto operator()(matrix_of<A> x) const { return matmul(x, weight); }
 };
 double flops(const shape_line& s) {
   return 2.0 * static_cast<double>(s.numbers[0]) * static_cast<double>(s.numbers[1]) *
@@ -47,7 +48,7 @@ void run(const shape_line& s, const arguments& given, const char* table, bool co
   array<f32> ours = array<f32>::zeros({m, n}), theirs = array<f32>::zeros({m, n});
   const compile_options options{.target = given.target(), .params = param_set().set("w", b)};
   auto plain = jit([](matrix x, matrix y) { return matmul(x, y); }, options);
-  auto packed = build(bound<f32>(k, n), signature<matrix>{}, options);
+  auto packed = build(bound<f32, f32>(k, n), signature<matrix>{}, options);
   std::vector<side> sides;
   if (constant)
     sides.push_back({"tenon", [&] { packed.into(ours, a); }});
@@ -76,28 +77,42 @@ void run_f64(const shape_line& s, const arguments& given) {
   print(given.table("dgemm").c_str(), s.name, sides, flops(s));
 }
 
-// Both with constant weights: the ratio is what bytes gain.
-void run_bytes(const shape_line& s, const arguments& given) {
+// Both with constant weights: the ratio is what the shorter type gains.
+template <dtype A, dtype B, dtype Sum>
+void run_short(const shape_line& s, const arguments& given, const char* table, const array<A>& a, const array<B>& b) {
   const long m = s.numbers[0], n = s.numbers[1], k = s.numbers[2];
-  const auto bytes = [](long rows, long columns, unsigned seed) {
-    array<i8> x = array<i8>::zeros({rows, columns});
-    std::mt19937 random(seed);
-    for (std::int64_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<std::int8_t>(random());
-    return x;
-  };
-  const array<i8> a = bytes(m, k, 1), b = bytes(k, n, 2);
   const array<f32> fa = array<f32>::uniform({m, k}, 1), fb = array<f32>::uniform({k, n}, 2);
-  array<i32> sums = array<i32>::zeros({m, n});
+  array<Sum> sums = array<Sum>::zeros({m, n});
   array<f32> floats = array<f32>::zeros({m, n});
-  auto of_bytes =
-      build(bound<i8>(k, n), signature<matrix_of<i8>>{}, {.target = given.target(), .params = param_set().set("w", b)});
+  auto ours = build(bound<A, B>(k, n), signature<matrix_of<A>>{},
+                    {.target = given.target(), .params = param_set().set("w", b)});
   auto of_floats =
-      build(bound<f32>(k, n), signature<matrix>{}, {.target = given.target(), .params = param_set().set("w", fb)});
+      build(bound<f32, f32>(k, n), signature<matrix>{}, {.target = given.target(), .params = param_set().set("w", fb)});
   std::vector<side> sides;
-  sides.push_back({"tenon", [&] { of_bytes.into(sums, a); }});
+  sides.push_back({"tenon", [&] { ours.into(sums, a); }});
   sides.push_back({"f32", [&] { of_floats.into(floats, fa); }});
   measure(sides);
-  print(given.table("i8 products against our f32").c_str(), s.name, sides, flops(s));
+  print(given.table(table).c_str(), s.name, sides, flops(s));
+}
+template <dtype D>
+array<D> random_bytes(long rows, long columns, unsigned seed) {
+  array<D> x = array<D>::zeros({rows, columns});
+  std::mt19937 random(seed);
+  for (std::int64_t i = 0; i < x.size(); ++i)
+    x.data()[i] = static_cast<std::remove_reference_t<decltype(x.data()[i])>>(random());
+  return x;
+}
+void run_bytes(const shape_line& s, const arguments& given) {
+  const long m = s.numbers[0], n = s.numbers[1], k = s.numbers[2];
+  const array<i8> b = random_bytes<i8>(k, n, 2);
+  run_short<u8, i8, i32>(s, given, "u8 x i8 products against our f32", random_bytes<u8>(m, k, 1), b);
+  run_short<i8, i8, i32>(s, given, "i8 products against our f32", random_bytes<i8>(m, k, 1), b);
+}
+void run_bf16(const shape_line& s, const arguments& given) {
+  const long m = s.numbers[0], n = s.numbers[1], k = s.numbers[2];
+  auto shortened = jit([](matrix x) { return cast<bf16>(x); });
+  run_short<bf16, bf16, bf16>(s, given, "bf16 products against our f32", shortened(array<f32>::uniform({m, k}, 1)),
+                              shortened(array<f32>::uniform({k, n}, 2)));
 }
 
 // Cubes from 16 to 130 and of the primes up to 1021, every `every`-th.
@@ -143,8 +158,8 @@ int main(int argc, char** argv) {
     } else if (word == "--sizes") {
       table = "sgemm of cubes";
       shapes = cubes(number());
-    } else if (word == "--f64" || word == "--bytes") {
-      other = word == "--f64" ? run_f64 : run_bytes;
+    } else if (word == "--f64" || word == "--bytes" || word == "--bf16") {
+      other = word == "--f64" ? run_f64 : word == "--bytes" ? run_bytes : run_bf16;
       shapes = {
           {"square512", {512, 512, 512}}, {"square1024", {1024, 1024, 1024}}, {"bert_base_qkv_384", {384, 768, 768}}};
     } else {
