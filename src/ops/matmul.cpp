@@ -4,7 +4,10 @@
 #include <cstring>
 #include <memory>
 
+#include "core/growing.hpp"
 #include "ops/define.hpp"
+#include "ops/leaf.hpp"
+#include "tenon/ops/ops.hpp"
 
 namespace tenon::ops {
 namespace {
@@ -278,6 +281,34 @@ struct override_of<ops::einsum_op> {
 };
 
 }  // namespace tenon::ir::native
+
+template <>
+const tenon::ir::op_def& tenon::detail::definition<tenon::ops::matmul_op>();
+
+namespace tenon::ir {
+
+// Machines multiply bytes without a sign by bytes with one. Before a constant, signed ones are moved by half of their
+// range, once for all columns; what that adds to the sums is the constant's own sums, known when they are made:
+//   x w = (x + 128) w - 128 sum(w)
+template <>
+struct legal_form<ops::matmul_op> {
+  static node_ref of(const node& n) {
+    constexpr extent_t few_rows = 8;  // which are not worth a pass over them
+    constexpr int middle = 128;
+    const value_type &x = n.operand(0).type, &w = n.operand(1).type;
+    if (x.element != i8 || w.element != i8 || n.operand(1).op != &constant_definition()) return {};
+    if (x.shape.rank < 2 || w.shape.rank < 2 || detail::at_most(x.shape[x.shape.rank - 2]) < few_rows) return {};
+    const any_tensor left(n.operands[0]), right(n.operands[1]);
+    const any_tensor moved = cast(any_tensor(cast(left, i32) + middle), u8);
+    const any_tensor added = sum(cast(right, i32), {.axes = {-2}, .keep = true}) * middle;
+    std::vector<node_ref> made;
+    collect(made, any_tensor(matmul(moved, right) - added));
+    place(made, n.operands, n.where);
+    return made.at(0);
+  }
+};
+
+}  // namespace tenon::ir
 
 TENON_DEFINE(matmul_op)
 TENON_DEFINE(einsum_op)

@@ -105,6 +105,31 @@ TEST_CASE("legalize: a transposed convolution is a convolution of what is spread
   CHECK(after(ir::legalize, plain) == plain);
 }
 
+TEST_CASE(
+    "legalize: signed bytes before a constant are moved to where they have no sign; few rows and others are not") {
+  const auto product = [](const std::string& x, const std::string& w, const std::string& rows) {
+    return "graph(%x: " + x + "[" + rows + ",3]) {\n  %0 = constant{.value = " + w + "[3,2] {1,-2,3,4,5,6}}() : " + w +
+           "[3,2]\n  %1 = matmul(%x, %0) : i32[" + rows + ",2]\n  return %1\n}\n";
+  };
+  CHECK(after(ir::legalize, product("i8", "i8", "8")) ==
+        "graph(%x: i8[8,3]) {\n"
+        "  %0 = cast{.to = i32}(%x) : i32[8,3]\n"
+        "  %1 = constant{.value = i32[] {128}}() : i32[]\n"
+        "  %2 = add(%0, %1) : i32[8,3]\n"
+        "  %3 = cast{.to = u8}(%2) : u8[8,3]\n"
+        "  %4 = constant{.value = i8[3,2] {1,-2,3,4,5,6}}() : i8[3,2]\n"
+        "  %5 = matmul(%3, %4) : i32[8,2]\n"
+        "  %6 = cast{.to = i32}(%4) : i32[3,2]\n"
+        "  %7 = sum{.axes = {-2}, .keep = true}(%6) : i32[1,2]\n"
+        "  %8 = constant{.value = i32[] {128}}() : i32[]\n"
+        "  %9 = mul(%7, %8) : i32[1,2]\n"
+        "  %10 = sub(%5, %9) : i32[8,2]\n"
+        "  return %10\n"
+        "}\n");
+  for (const std::string& same : {product("i8", "i8", "7"), product("u8", "i8", "8")})
+    CHECK(after(ir::legalize, same) == to_string(parse_graph(same)));
+}
+
 TEST_CASE("fold_constants: before and after, and what hangs on an input") {
   CHECK(after(ir::fold_constants,
               "graph(%x: f32[2]) {\n"

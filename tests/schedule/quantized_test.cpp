@@ -180,9 +180,11 @@ void check_mixed_product(source& random) {
       want.push_back(sum);
     }
   for (const std::string& target : all_targets()) {
-    const array<i32> got = jit([](of<A> v, of<B> u) { return of<i32>(matmul(v, u)); }, {.target = target})(a, b);
+    const array<i32> got = jit([](of<A> v, of<B> u) { return of<i32>(matmul(v, u)); }, {.target = target})(a, b),
+                     bound = jit([&](of<A> v) { return of<i32>(matmul(v, constant(b))); }, {.target = target})(a);
     CAPTURE(target);
     REQUIRE(numbers(got.data(), got.data() + got.size()) == want);
+    REQUIRE(numbers(bound.data(), bound.data() + bound.size()) == want);
   }
 }
 
@@ -208,9 +210,11 @@ TEST_CASE("products of bytes over zero points are exact, known or not") {
   }
 }
 
-TEST_CASE("i8 and u8 multiply each other") {
+TEST_CASE("i8 and u8 multiply each other and themselves, constants too") {
   source random;
   for (int i = 0; i < 6; ++i) {
+    check_mixed_product<i8, i8>(random);
+    check_mixed_product<u8, u8>(random);
     check_mixed_product<u8, i8>(random);
     check_mixed_product<i8, u8>(random);
   }
