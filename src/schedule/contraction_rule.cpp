@@ -321,11 +321,10 @@ class builder {
     return rows_ >= least_rows_to_pack && p_.sum->loops() == 1 && may_pack() &&
            (depth_ > steps_in_l2(m_, step_stride()) || crosses_lines()) && !overlapping_windows();
   }
-  // Each vector of b touches two lines, so often that a copy pays.
+  // Each vector of b touches two lines, so often that a copy pays: soon where two products wait for loads in a cycle.
   bool crosses_lines() const {
-    constexpr extent_t least_rows = 500;
     constexpr std::int64_t line = 64;
-    return rows_ >= least_rows && step_stride() % line != 0;
+    return step_stride() % line != 0 && rows_ >= (m_.products_a_cycle > 1 ? least_rows_to_pack : 500);
   }
   std::int64_t bytes(const product::operand& o, ir::expr_ref elements) const {
     return c_.at_call(elements) * size_of(o.load->type);
