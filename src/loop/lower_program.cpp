@@ -51,9 +51,10 @@ void lower_program::outer(const indices& extents, const std::function<void(const
 void lower_program::loop(sym begin, sym end, const std::function<void(sym)>& f) {
   add_loop(begin, end, loop_kind::serial, 1, f);
 }
-// A register of f32 where registers are widest: short slices fill it, and smaller machines take several for it.
+// A few registers: chains of steps wait for each other less, and lines of memory are read as a whole. Code is made with
+// as many lanes as the machine's registers hold.
 void lower_program::lanes(sym begin, sym end, const std::function<void(sym)>& f) {
-  add_loop(begin, end, loop_kind::vectorized, 16, f);
+  add_loop(begin, end, loop_kind::vectorized, 64, f);
 }
 void lower_program::add_loop(sym begin, sym end, loop_kind kind, int width, const std::function<void(sym)>& f) {
   const expr_ref v = arena_.fresh_variable();
