@@ -550,7 +550,9 @@ class builder {
       }
     } else {
       t.b = a_.substitute(p_.b.value, at);
-      if (beyond_l2() && !along_rows()) {
+      if (along_rows()) {
+        if (follows_in_memory()) t.prefetch = of_next_part(where, t.column, reduction.back(), place);
+      } else if (beyond_l2()) {
         const auto [panel, step] = ahead(where.panel, steps.back());
         steps.back() = step;
         t.prefetch = a_.substitute(p_.b.load, place(a_.add(panels_.first(a_, panel), t.column), steps));
@@ -573,6 +575,21 @@ class builder {
       t.also.push_back({r.buffer, t.indices, of_tile(r.value), mask});
     }
     return make_stmt(std::move(t));
+  }
+  // Whether the rows of b, which one unit reads all of, lie one after the other.
+  bool follows_in_memory() const {
+    return p_.sum->loops() == 1 && panels_per_block_ * panels_.width >= columns_ && !c_.grows(axis(p_.column).extent) &&
+           step_stride() == columns_ * size_of(p_.b.load->type);
+  }
+  // The next part of b, from its beginning to its end as it lies in memory, a share with each tile: that is what the
+  // processor's own prefetcher goes on with by itself. `place`: where a column and steps are.
+  template <class F>
+  expr_ref of_next_part(const tile_place& where, expr_ref in_column, expr_ref step, const F& place) {
+    const expr_ref share = a_.index(std::clamp<extent_t>(tiles_per_block_, 1, most_shares));
+    const expr_ref mine = a_.min(a_.sub(where.row_tile, where.first_row_tile), a_.sub(share, a_.index(1)));
+    const expr_ref before = a_.add(a_.mul(where.panel, part_.most), a_.div(a_.mul(mine, part_.most), share));
+    const expr_ref column = a_.mul(a_.add(before, a_.div(step, share)), a_.index(panels_.width));
+    return a_.substitute(p_.b.load, place(a_.add(column, in_column), std::vector{a_.add(part_.begin, part_.most)}));
   }
   // Whether the rows of tiles lie one after the other, and each is read by one tile alone.
   bool rows_follow_each_other() const {

@@ -57,7 +57,7 @@ class contraction_emitter {
   addressing address_b(expr_ref axis);
   value offset_at(const access&, std::initializer_list<std::pair<expr_ref, std::int64_t>>);
   bool find_groups();
-  bool asks_in_b() const { return c_.prefetch && c_.prefetch->payload == operand_b_.load->payload; }
+  bool finds_asking_ahead() const;
   const ir::contraction::axis& inner_axis() const { return c_.reduction[axes_ - 1]; }
   value convert(value v, expr_ref from) { return e_.a_->cast(v, from->type, type_); }
   value row_value(int row, const addressing&, const values& pointers);
@@ -79,6 +79,7 @@ class contraction_emitter {
   const operand operand_a_, operand_b_;
   std::optional<dot_product> dot_;  // a step sums groups
   std::size_t axes_ = 0;            // of the reduction that are loops: all but a group's
+  bool asks_ahead_in_b_ = false;
   int width_ = 0, rows_ = 0, vectors_ = 0, sets_ = 1, unroll_ = 1;
   values masks_;
   emitter::lane_context lanes_;
@@ -105,6 +106,20 @@ contraction_emitter::contraction_emitter(emitter& e, const ir::contraction& c)
   rows_ = c.tile_rows + (dot_ && dot_->excess() ? 1 : 0);
   lanes_.variable = c.column;
   lanes_.width = width_;
+  asks_ahead_in_b_ = finds_asking_ahead();
+}
+
+/// Whether what a step asks for lies at one distance from what it reads.
+bool contraction_emitter::finds_asking_ahead() const {
+  if (!c_.prefetch || c_.prefetch->payload != operand_b_.load->payload) return false;
+  const expr_ref step[] = {inner_axis().variable};
+  const auto later = c_.prefetch->indices(), now = operand_b_.load->indices();
+  ir::expr_arena& a = *e_.kernel_.arena;
+  for (std::size_t i = 0; i < now.size(); ++i)
+    if (const ir::affine_form f = ir::affine(a, a.sub(later[i], now[i]), step);
+        !f.ok || !f.coefficients[0]->is_constant(0))
+      return false;
+  return true;
 }
 
 /// Whether the last axis of the reduction is a group that a dot product sums.
@@ -369,7 +384,7 @@ contraction_emitter::addressing contraction_emitter::address_b(expr_ref axis) {
         b_.CreateNSWSub(offset_at(b, {{c_.column, 0}, {axis, 1}}), offset_at(b, {{c_.column, 0}, {axis, 0}}));
     r.step = b_.CreateNSWMul(elements, e_.index_number(size));
   }
-  if (asks_in_b()) {
+  if (asks_ahead_in_b_) {
     const access later{c_.prefetch->payload, c_.prefetch->indices()};
     value from = offset_at(b, {{c_.column, 0}, {axis, 0}}), to = offset_at(later, {{c_.column, 0}, {axis, 0}});
     r.ahead = b_.CreateNSWMul(b_.CreateNSWSub(to, from), e_.index_number(size));
@@ -502,7 +517,7 @@ void contraction_emitter::ask_ahead(value ahead) {
   for (std::int64_t at = 0; at < bytes; at += line)
     b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()},
                        {b_.CreateGEP(b_.getInt8Ty(), ahead, e_.index_number(at)), b_.getInt32(0),
-                        b_.getInt32(asks_in_b() ? near : in_l2), b_.getInt32(1)});
+                        b_.getInt32(asks_ahead_in_b_ ? near : in_l2), b_.getInt32(1)});
 }
 
 contraction_emitter::values contraction_emitter::one_step(const values& accumulators, int set, value,
@@ -510,7 +525,7 @@ contraction_emitter::values contraction_emitter::one_step(const values& accumula
                                                           value pb) {
   values next = accumulators;
   if (b.ahead) ask_ahead(b_.CreateGEP(b_.getInt8Ty(), pb, b.ahead));
-  if (c_.prefetch && !asks_in_b())
+  if (c_.prefetch && !asks_ahead_in_b_)
     ask_ahead(
         e_.pointer(c_.prefetch->payload, offset_at({c_.prefetch->payload, c_.prefetch->indices()}, {{c_.column, 0}})));
   const values columns = column_values(b, pb);
