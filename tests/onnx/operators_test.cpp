@@ -2,6 +2,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <complex>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -25,9 +28,296 @@ std::string refusal(const std::string& m) {
   }
   return "nothing was thrown";
 }
+/// A copy of the first result.
+template <dtype D>
+array<D> first(const std::vector<param_value>& results) {
+  return array<D>(results[0].as<D>());
+}
 #define CHECK_REFUSAL(model, words) CHECK_MESSAGE(test::has(refusal(model), words), refusal(model))
 
+// ---- Fourier transforms
+
+using complex = std::complex<double>;
+
+/// The sums over j of x[j] exp(-2 pi i j k / n) for k < n, elements of x behind its end being 0.
+std::vector<complex> transformed(std::vector<complex> x, std::size_t n, bool inverse = false) {
+  std::vector<complex> y(n), roots;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double angle = 2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(n);
+    roots.push_back(std::polar(inverse ? 1 / static_cast<double>(n) : 1, inverse ? angle : -angle));
+  }
+  x.resize(n);
+  for (std::size_t k = 0; k < n; ++k)
+    for (std::size_t j = 0, at = 0; j < n; ++j, at = at + k < n ? at + k : at + k - n) y[k] += x[j] * roots[at];
+  return y;
+}
+/// How far `y` is off, relative to the largest element.
+template <class F>
+double off(const std::vector<complex>& want, std::size_t count, F have) {
+  double most = 0, size = 1e-30;
+  for (std::size_t k = 0; k < count; ++k) {
+    most = std::max(most, std::abs(want[k] - have(k)));
+    size = std::max(size, std::abs(want[k]));
+  }
+  return most / size;
+}
+constexpr double rounding = 3e-6;
+
+std::string dft(const std::vector<std::string>& extents, const std::vector<std::string>& attributes, int version = 17,
+                int type = 1) {
+  return model(input("x", extents, type) + node("DFT", {"x"}, {"y"}, attributes) + output("y"), version);
+}
+/// With a length, and from set 20 on an axis, as operands.
+std::string dft_of(const std::vector<std::string>& extents, const std::string& operands,
+                   const std::vector<std::string>& names, const std::vector<std::string>& attributes,
+                   int version = 20) {
+  return model(input("x", extents) + operands + node("DFT", names, {"y"}, attributes) + output("y"), version);
+}
+
 }  // namespace
+
+TEST_CASE("DFT of every kind of length, of real and complex numbers, there and back") {
+  // Products; factors; a prime below and above the largest product; such a one as a factor; powers of two.
+  for (const extent_t n : {1, 2, 3, 17, 64, 65, 66, 67, 120, 251, 257, 526, 1000, 1031, 4096}) {
+    const bool quick = n > 100 && n % 2 == 0;  // one target is enough
+    for (const int parts : {1, 2}) {
+      const array<f32> x = array<f32>::uniform({2, n, parts}, static_cast<std::uint64_t>(n));
+      const std::string extents = std::to_string(n), last = std::to_string(parts);
+      for (const char* target : test::targets) {
+        if (quick && target != test::targets[0]) continue;
+        CAPTURE(n);
+        CAPTURE(parts);
+        CAPTURE(std::string(target));
+        for (const bool inverse : {false, true}) {
+          if (inverse && n > 300) continue;
+          const untyped_function f =
+              build(imported(dft({"batch", extents, last}, {attribute("inverse", inverse)})), {.target = target});
+          const array<f32> y = first<f32>(f(x));
+          REQUIRE(y.dims() == dims{2, n, 2});
+          for (const extent_t row : {0, 1}) {
+            std::vector<complex> in;
+            for (extent_t j = 0; j < n; ++j) in.emplace_back(x(row, j, 0), parts == 2 ? x(row, j, 1) : 0);
+            const std::vector<complex> want = transformed(in, static_cast<std::size_t>(n), inverse);
+            CHECK(off(want, want.size(), [&](std::size_t k) {
+                    const auto at = static_cast<extent_t>(k);
+                    return complex(y(row, at, 0), y(row, at, 1));
+                  }) < rounding);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("DFT of f64 keeps its digits, where angles are large too") {
+  for (const extent_t n : {1021, 1260}) {
+    const array<f64> x = array<f64>::uniform({1, n, 1}, 5);
+    const array<f64> y =
+        first<f64>(build(imported(dft({"1", std::to_string(n), "1"}, {}, 17, 11)), {.target = test::targets[0]})(x));
+    std::vector<complex> in;
+    for (extent_t j = 0; j < n; ++j) in.emplace_back(x(0, j, 0), 0);
+    const std::vector<complex> want = transformed(in, static_cast<std::size_t>(n));
+    CHECK(off(want, want.size(), [&](std::size_t k) {
+            return complex(y(0, static_cast<extent_t>(k), 0), y(0, static_cast<extent_t>(k), 1));
+          }) < 1e-13);
+  }
+}
+
+TEST_CASE("DFT along any axis, of batches that only the call knows, cut and padded, one side alone") {
+  for (const char* target : test::targets)
+    for (const extent_t length : {7, 4, 10}) {
+      CAPTURE(length);
+      const std::string operands = integers("length", {length}) + integers("axis", {-3});
+      const untyped_function f =
+          build(imported(dft_of({"a", "7", "b", "1"}, operands, {"x", "length", "axis"}, {attribute("onesided", 1)})),
+                {.target = target});
+      const array<f32> x = array<f32>::uniform({2, 7, 3, 1}, 1);
+      const array<f32> y = first<f32>(f(x));
+      REQUIRE(y.dims() == dims{2, length / 2 + 1, 3, 2});
+      for (extent_t a = 0; a < 2; ++a)
+        for (extent_t b = 0; b < 3; ++b) {
+          std::vector<complex> in;
+          for (extent_t j = 0; j < 7; ++j) in.emplace_back(x(a, j, b, 0), 0);
+          in.resize(static_cast<std::size_t>(std::min<extent_t>(length, 7)));
+          const std::vector<complex> want = transformed(in, static_cast<std::size_t>(length));
+          CHECK(off(want, static_cast<std::size_t>(length / 2 + 1), [&](std::size_t k) {
+                  const auto at = static_cast<extent_t>(k);
+                  return complex(y(a, at, b, 0), y(a, at, b, 1));
+                }) < rounding);
+        }
+    }
+}
+
+TEST_CASE("DFT of one vector, and of an axis behind others") {
+  const untyped_function vector = build(imported(dft({"4", "1"}, {attribute("axis", 0)})), {.target = "native"});
+  const array<f32> y = first<f32>(vector(array<f32>({4, 1}, std::vector<float>{1, 2, 3, 4}.data())));
+  REQUIRE(y.dims() == dims{4, 2});
+  CHECK(complex(y(0, 0), y(0, 1)) == complex(10, 0));
+  CHECK(y(1, 0) == doctest::Approx(-2));
+  CHECK(y(1, 1) == doctest::Approx(2));
+  // Set 20 takes the last one where none is given.
+  const untyped_function last = build(imported(dft({"2", "3", "5", "1"}, {}, 20)), {.target = "native"}),
+                         same =
+                             build(imported(dft({"2", "3", "5", "1"}, {attribute("axis", 2)})), {.target = "native"});
+  const array<f32> x = array<f32>::uniform({2, 3, 5, 1}, 6), a = first<f32>(last(x)), b = first<f32>(same(x));
+  REQUIRE(a.dims() == dims{2, 3, 5, 2});
+  for (extent_t i = 0; i < a.size(); ++i) CHECK(a.data()[i] == b.data()[i]);
+}
+
+TEST_CASE("one side of a transform comes back as the real signal") {
+  for (const extent_t n : {1, 6, 7, 130}) {
+    const array<f32> x = array<f32>::uniform({3, n, 1}, 4);
+    const std::string length = integers("n", {n}), half = std::to_string(n / 2 + 1);
+    const untyped_function there = build(imported(dft({"3", std::to_string(n), "1"}, {attribute("onesided", 1)})),
+                                         {.target = "native"}),
+                           back = build(imported(dft_of({"3", half, "2"}, length, {"x", "n"},
+                                                        {attribute("onesided", 1), attribute("inverse", 1)})),
+                                        {.target = "native"});
+    const array<f32> y = first<f32>(back(first<f32>(there(x))));
+    REQUIRE(y.dims() == x.dims());
+    for (extent_t i = 0; i < 3; ++i)
+      for (extent_t j = 0; j < n; ++j) CHECK(y(i, j, 0) == doctest::Approx(x(i, j, 0)).epsilon(1e-5));
+  }
+  // Without a length it is even.
+  const untyped_function even =
+      build(imported(dft_of({"3", "4", "2"}, "", {"x"}, {attribute("onesided", 1), attribute("inverse", 1)})),
+            {.target = "native"});
+  CHECK(even(array<f32>::uniform({3, 4, 2}, 4))[0].dims() == dims{3, 6, 1});
+}
+
+TEST_CASE("DFT refuses what it has no meaning for") {
+  CHECK_REFUSAL(dft({"2", "8", "3"}, {}), "DFT 'make_y': the last axis does not hold 1 or 2 parts of a number");
+  CHECK_REFUSAL(dft({"2", "8", "1"}, {attribute("axis", 2)}), "axis 2 is none of the signal's, rank 3");
+  CHECK_REFUSAL(dft({"2", "8", "1"}, {attribute("axis", 1)}, 20), "attribute 'axis' is not supported");
+  CHECK_REFUSAL(dft({"2", "8", "2"}, {attribute("onesided", 1)}), "onesided, of complex numbers");
+  CHECK_REFUSAL(dft({"2", "8", "1"}, {attribute("onesided", 1), attribute("inverse", 1)}),
+                "onesided and inverse, of real numbers");
+  CHECK_REFUSAL(dft({"2", "n", "1"}, {}), "give it in onnx_options::extents");
+  CHECK_REFUSAL(dft({"2", "0", "1"}, {}), "a transform of length 0");
+  CHECK_REFUSAL(dft({"2", "8", "1"}, {}, 17, 7), "a signal of i64");
+  CHECK_REFUSAL(dft_of({"2", "8", "1"}, integers("n", {std::int64_t{1} << 40}), {"x", "n"}, {}),
+                "a transform of length 1099511627776");
+  // All nodes that are at fault, in one error.
+  const std::string two = refusal(model(input("x", {"2", "8", "3"}) + node("DFT", {"x"}, {"y"}) +
+                                        node("DFT", {"x"}, {"z"}, {attribute("norm", 1)}) + output("y") + output("z")));
+  CHECK(test::has(two, "(2 faults)"));
+  CHECK(test::has(two, "DFT 'make_y'"));
+  CHECK(test::has(two, "DFT 'make_z'"));
+}
+
+namespace {
+
+std::string stft(const std::vector<std::string>& extents, const std::string& operands,
+                 const std::vector<std::string>& names, const std::vector<std::string>& attributes = {}) {
+  return model(input("x", extents) + operands + node("STFT", names, {"y"}, attributes) + output("y"));
+}
+
+}  // namespace
+
+TEST_CASE("STFT is the transform of frames under a window") {
+  const extent_t length = 50, frame = 16, step = 5, frames = 7;
+  for (const char* target : test::targets)
+    for (const int parts : {1, 2})
+      for (const bool windowed : {false, true}) {
+        const bool onesided = parts == 1 && windowed;
+        std::vector<std::string> attributes;
+        if (!onesided) attributes.push_back(attribute("onesided", 0));
+        const std::string operands = integers("step", {step}) + integers("frame", {frame});
+        const std::string m =
+            windowed ? stft({"batch", "50", std::to_string(parts)}, operands + input("w", {"16"}),
+                            {"x", "step", "w", "frame"}, attributes)
+                     : stft({"batch", "50", std::to_string(parts)}, operands, {"x", "step", "", "frame"}, attributes);
+        const untyped_function f = build(imported(m), {.target = target});
+        const array<f32> x = array<f32>::uniform({2, length, parts}, 3), w = array<f32>::uniform({frame}, 9);
+        const array<f32> y = first<f32>(windowed ? f(x, w) : f(x));
+        REQUIRE(y.dims() == dims{2, frames, onesided ? frame / 2 + 1 : frame, 2});
+        for (extent_t b = 0; b < 2; ++b)
+          for (extent_t i = 0; i < frames; ++i) {
+            std::vector<complex> in;
+            for (extent_t j = 0; j < frame; ++j)
+              in.push_back(complex(x(b, i * step + j, 0), parts == 2 ? x(b, i * step + j, 1) : 0) *
+                           (windowed ? double{w(j)} : 1.0));
+            CHECK(off(transformed(in, static_cast<std::size_t>(frame)), static_cast<std::size_t>(y.dims()[2]),
+                      [&](std::size_t k) {
+                        const auto at = static_cast<extent_t>(k);
+                        return complex(y(b, i, at, 0), y(b, i, at, 1));
+                      }) < rounding);
+          }
+      }
+}
+
+TEST_CASE("STFT refuses frames that are none") {
+  const std::string step = integers("step", {4}), frame = integers("frame", {16});
+  const std::string make = "STFT 'make_y': ";
+  CHECK_REFUSAL(stft({"1", "50", "1"}, step, {"x", "step"}), make + "neither a window nor the length");
+  CHECK_REFUSAL(stft({"1", "50", "2"}, step + frame, {"x", "step", "", "frame"}), make + "onesided, of complex");
+  CHECK_REFUSAL(stft({"1", "10", "1"}, step + frame, {"x", "step", "", "frame"}), make + "frames of 16");
+  CHECK_REFUSAL(stft({"1", "50", "1"}, integers("step", {0}) + frame, {"x", "step", "", "frame"}), "a step of 0");
+  CHECK_REFUSAL(stft({"1", "50", "1"}, step + frame + input("w", {"8"}), {"x", "step", "w", "frame"}),
+                make + "a window of 8 for frames of 16");
+  CHECK_REFUSAL(stft({"1", "n", "1"}, step + frame, {"x", "step", "", "frame"}), make + "the length of the signal");
+  CHECK_REFUSAL(stft({"50", "1"}, step + frame, {"x", "step", "", "frame"}), make + "a signal of rank 2");
+}
+
+TEST_CASE("MelWeightMatrix is made of triangles, and of what the import knows") {
+  const auto mel = [](const std::vector<std::string>& attributes) {
+    return model(input("bins", {}, 7) + input("length", {}, 7) + input("rate", {}, 7) + input("low", {}) +
+                 input("high", {}) +
+                 node("MelWeightMatrix", {"bins", "length", "rate", "low", "high"}, {"y"}, attributes) + output("y"));
+  };
+  const auto known = [](std::int64_t bins, std::int64_t length, std::int64_t rate, float low, float high) {
+    onnx_options o;
+    o.values.set("bins", array<i64>::full({}, bins));
+    o.values.set("length", array<i64>::full({}, length));
+    o.values.set("rate", array<i64>::full({}, rate));
+    o.values.set("low", array<f32>::full({}, low));
+    o.values.set("high", array<f32>::full({}, high));
+    return o;
+  };
+  for (const auto& [bins, length] : {std::pair<std::int64_t, std::int64_t>{8, 16}, {20, 511}}) {
+    const onnx_model m = imported(mel({}), known(bins, length, 8192, 20, 4000));
+    CHECK(m.inputs().empty());
+    const array<f32> y = first<f32>(build(m, {.target = "native"})(param_set()));
+    REQUIRE(y.dims() == dims{length / 2 + 1, bins});
+    const double first = 2595 * std::log10(1 + 20 / 700.0), last = 2595 * std::log10(1 + 4000 / 700.0);
+    const auto corner = [&](std::int64_t i) {
+      const double at = first + (last - first) / static_cast<double>(bins + 2) * static_cast<double>(i);
+      return std::floor(static_cast<double>(length + 1) * 700 * (std::pow(10, at / 2595) - 1) / 8192);
+    };
+    for (std::int64_t i = 0; i < bins; ++i)
+      for (std::int64_t j = 0; j <= length / 2; ++j) {
+        const double left = corner(i), peak = corner(i + 1), right = corner(i + 2), at = static_cast<double>(j);
+        const double want = at == peak                ? 1
+                            : at > left && at < peak  ? (at - left) / (peak - left)
+                            : at > peak && at < right ? (right - at) / (right - peak)
+                                                      : 0;
+        CHECK(y(j, i) == doctest::Approx(want));
+      }
+  }
+  CHECK(build(imported(mel({attribute("output_datatype", 11)}), known(4, 32, 8192, 0, 4000)),
+              {.target = "native"})(param_set())[0]
+            .type() == f64);
+  const auto refused = [&](const std::vector<std::string>& attributes, const onnx_options& o) -> std::string {
+    try {
+      (void)imported(mel(attributes), o);
+    } catch (const load_error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  const std::string make = "MelWeightMatrix 'make_y': ";
+  CHECK(test::has(refused({attribute("output_datatype", 8)}, known(4, 32, 8192, 0, 4000)), make + "of string"));
+  CHECK(test::has(refused({}, known(4, 32, 8192, 0, 40000)), make + "edges of"));
+  CHECK(test::has(refused({}, known(4, 32, 8192, 4000, 0)), make + "edges of"));
+  CHECK(test::has(refused({}, known(-4, 32, 8192, 0, 4000)), make + "-4 filters"));
+  CHECK(test::has(refused({}, known(4, std::int64_t{1} << 50, 8192, 0, 4000)), make + "4 filters of"));
+  try {
+    (void)imported(mel({}));
+    FAIL("nothing was thrown");
+  } catch (const onnx_error& e) {
+    CHECK(e.wanted_inputs() == std::vector<std::string>{"bins"});
+  }
+}
 
 TEST_CASE("Det of batches, against the sum over all permutations") {
   const std::string m = model(input("x", {"batch", "4", "4"}) + node("Det", {"x"}, {"y"}) + output("y"));
