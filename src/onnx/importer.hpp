@@ -175,6 +175,7 @@ std::span<const mapping> quantized_operators();
 std::span<const mapping> loss_operators();
 std::span<const mapping> recurrent_operators();
 std::span<const mapping> signal_operators();
+std::span<const mapping> text_operators();
 std::span<const mapping> random_operators();
 std::span<const mapping> control_operators();
 /// Of lists of extents by name: what a model computes with shapes.

@@ -345,3 +345,127 @@ TEST_CASE("Det of batches, against the sum over all permutations") {
   CHECK_REFUSAL(model(input("x", {"3", "3"}) + node("Det", {"x"}, {"y"}, {attribute("log", 1)}) + output("y")),
                 "Det 'make_y': attribute 'log' is not supported");
 }
+
+namespace {
+
+struct text_case {
+  std::string mode = "TF";
+  std::int64_t shortest = 1, longest = 2, skips = 0;
+  std::vector<std::int64_t> starts{0, 3}, columns{2, 0, 5, 1, 4}, pool{7, 8, 9, 7, 8, 8, 8};
+  std::vector<float> weights{};
+};
+std::string vectorizer(const text_case& c, const std::vector<std::string>& extents, int type = 7,
+                       const std::vector<std::string>& more = {}) {
+  std::vector<std::string> attributes{text("mode", c.mode),
+                                      attribute("min_gram_length", c.shortest),
+                                      attribute("max_gram_length", c.longest),
+                                      attribute("max_skip_count", c.skips),
+                                      list("ngram_counts", c.starts),
+                                      list("ngram_indexes", c.columns),
+                                      list("pool_int64s", c.pool)};
+  if (!c.weights.empty()) attributes.push_back(reals("weights", c.weights));
+  attributes.insert(attributes.end(), more.begin(), more.end());
+  return model(input("x", extents, type) + node("TfIdfVectorizer", {"x"}, {"y"}, attributes) + output("y"));
+}
+/// One row by counting.
+std::vector<float> counted(const text_case& c, const std::vector<std::int64_t>& words) {
+  std::vector<float> y(static_cast<std::size_t>(*std::ranges::max_element(c.columns)) + 1);
+  std::size_t gram = 0;
+  for (std::size_t length = 1; length <= c.starts.size(); ++length) {
+    const auto end = length < c.starts.size() ? static_cast<std::size_t>(c.starts[length]) : c.pool.size();
+    for (auto at = static_cast<std::size_t>(c.starts[length - 1]); at < end; at += length, ++gram) {
+      if (static_cast<std::int64_t>(length) < c.shortest || static_cast<std::int64_t>(length) > c.longest) continue;
+      for (std::size_t gap = 1; gap <= (length == 1 ? 1 : static_cast<std::size_t>(c.skips) + 1); ++gap)
+        for (std::size_t i = 0; i + (length - 1) * gap < words.size(); ++i) {
+          bool same = true;
+          for (std::size_t k = 0; k < length; ++k) same = same && words[i + k * gap] == c.pool[at + k];
+          if (same) y[static_cast<std::size_t>(c.columns[gram])] += 1;
+        }
+    }
+  }
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const float w = c.weights.empty() ? 1 : c.weights[i];
+    if (c.mode == "IDF") y[i] = y[i] > 0 ? w : 0;
+    if (c.mode == "TFIDF") y[i] *= w;
+  }
+  return y;
+}
+
+}  // namespace
+
+TEST_CASE("TfIdfVectorizer counts n-grams of numbers") {
+  const std::vector<std::vector<std::int64_t>> rows = {{7, 8, 8, 9, 8, 7, 8, 8, 1, 2, 7},
+                                                       {9, 9, 1, 8, 7, 2, 8, 3, 8, 9, 5}};
+  array<i64> x = array<i64>::zeros({2, 11});
+  array<i32> narrow = array<i32>::zeros({2, 11});
+  for (extent_t r = 0; r < 2; ++r)
+    for (extent_t i = 0; i < 11; ++i) {
+      x(r, i) = rows[static_cast<std::size_t>(r)][static_cast<std::size_t>(i)];
+      narrow(r, i) = static_cast<std::int32_t>(x(r, i));
+    }
+  std::vector<text_case> all;
+  for (const char* mode : {"TF", "IDF", "TFIDF"})
+    for (const std::int64_t skips : {0, 3, 100}) all.push_back({.mode = mode, .skips = skips});
+  all.push_back({.shortest = 2, .skips = 1});
+  all.push_back({.longest = 1});
+  all.push_back({.shortest = 2,
+                 .longest = 7,
+                 .skips = 2,
+                 .starts = {0, 3, 7},
+                 .columns = {0, 1, 2, 3, 4, 3},
+                 .pool = {7, 8, 9, 7, 8, 8, 8, 8, 8, 9}});
+  // An empty level, and several n-grams in a column.
+  all.push_back({.starts = {0, 0}, .columns = {1, 1, 1}, .pool = {7, 8, 8, 8, 8, 7}});
+  for (const char* mode : {"IDF", "TFIDF"})
+    all.push_back({.mode = mode, .columns = {2, 0, 3, 1, 4}, .weights = {.5F, 2, 3, 4, 5}});
+  for (const char* target : test::targets)
+    for (const text_case& c : all) {
+      CAPTURE(c.mode);
+      CAPTURE(c.skips);
+      const array<f32> y = first<f32>(build(imported(vectorizer(c, {"rows", "11"})), {.target = target})(x));
+      const array<f32> z = first<f32>(build(imported(vectorizer(c, {"2", "11"}, 6)), {.target = target})(narrow));
+      const std::vector<std::vector<float>> want = {counted(c, rows[0]), counted(c, rows[1])};
+      const auto columns = static_cast<extent_t>(want[0].size());
+      REQUIRE(y.dims() == dims{2, columns});
+      REQUIRE(z.dims() == dims{2, columns});
+      for (extent_t r = 0; r < 2; ++r)
+        for (extent_t i = 0; i < columns; ++i) {
+          CHECK(y(r, i) == want[static_cast<std::size_t>(r)][static_cast<std::size_t>(i)]);
+          CHECK(z(r, i) == y(r, i));
+        }
+    }
+  // A vector of words; too few of them; as many as the call brings, of n-grams of one.
+  const text_case pairs{.shortest = 2};
+  const untyped_function vector = build(imported(vectorizer(pairs, {"5"})), {.target = "native"});
+  const std::vector<float> of_five = counted(pairs, {7, 8, 8, 9, 8});
+  const array<f32> five = first<f32>(vector(array<i64>::from({7, 8, 8, 9, 8})));
+  REQUIRE(five.dims() == dims{6});
+  for (extent_t i = 0; i < 6; ++i) CHECK(five(i) == of_five[static_cast<std::size_t>(i)]);
+  const array<f32> none =
+      first<f32>(build(imported(vectorizer(pairs, {"3", "1"})), {.target = "native"})(array<i64>::full({3, 1}, 7)));
+  REQUIRE(none.dims() == dims{3, 6});
+  for (extent_t i = 0; i < 6; ++i) CHECK(none(2, i) == 0);
+  const untyped_function any = build(imported(vectorizer({.longest = 1}, {"words"})), {.target = "native"});
+  CHECK(any(array<i64>::from({8, 8, 7}))[0].as<f32>()(0) == 2);
+}
+
+TEST_CASE("TfIdfVectorizer refuses strings, and pools that are none") {
+  const std::vector<std::string> rows = {"2", "5"};
+  const std::string make = "TfIdfVectorizer 'make_y': ";
+  CHECK_REFUSAL(vectorizer({}, rows, 7, {part(1, "pool_strings") + part(9, "a")}),
+                make + "a pool of strings is not supported");
+  CHECK_REFUSAL(vectorizer({}, rows, 7, {attribute("norm", 1)}), make + "attribute 'norm' is not supported");
+  CHECK_REFUSAL(vectorizer({.mode = "L2"}, rows), make + "mode 'L2' is not known");
+  CHECK_REFUSAL(vectorizer({.shortest = 3}, rows), make + "n-grams of 3 to 2 words");
+  CHECK_REFUSAL(vectorizer({}, rows, 1), make + "words of f32");
+  CHECK_REFUSAL(vectorizer({}, {"2", "5", "1"}), make + "rank 3, neither 1 nor 2");
+  CHECK_REFUSAL(vectorizer({}, {"2", "words"}), make + "the number of words is not known");
+  CHECK_REFUSAL(vectorizer({.starts = {0, 4}}, rows), make + "ngram_counts do not cut a pool of 7");
+  CHECK_REFUSAL(vectorizer({.starts = {0, 9}}, rows), make + "ngram_counts do not cut a pool of 7");
+  CHECK_REFUSAL(vectorizer({.columns = {0, 1}}, rows), make + "ngram_indexes has 2 elements");
+  CHECK_REFUSAL(vectorizer({.columns = {0, 1, 2, 3, -4}}, rows), make + "an index of -4");
+  CHECK_REFUSAL(vectorizer({.columns = {0, 1, 2, 3, std::int64_t{1} << 50}}, rows),
+                make + "an index of 1125899906842624");
+  CHECK_REFUSAL(vectorizer({.weights = {1, 2}}, rows), make + "2 weights for 5 n-grams");
+  CHECK_REFUSAL(vectorizer({.skips = std::int64_t{1} << 60}, {"2", "1000000"}), make + "n-grams of 2 words");
+}
