@@ -469,3 +469,88 @@ TEST_CASE("TfIdfVectorizer refuses strings, and pools that are none") {
   CHECK_REFUSAL(vectorizer({.weights = {1, 2}}, rows), make + "2 weights for 5 n-grams");
   CHECK_REFUSAL(vectorizer({.skips = std::int64_t{1} << 60}, {"2", "1000000"}), make + "n-grams of 2 words");
 }
+
+namespace {
+
+/// Of state s and elements a and b: s + a * b, and that again.
+std::string scan_of_8(const std::vector<std::string>& state, const std::vector<std::string>& elements,
+                      const std::string& first, const std::vector<std::string>& more, const std::string& inputs = "") {
+  const std::string body = input("s", {"2"}) + input("a", {"2"}) + input("b", {"2"}) + node("Mul", {"a", "b"}, {"p"}) +
+                           node("Add", {"s", "p"}, {"n"}) + node("Identity", {"n"}, {"c"}) + output("n") + output("c");
+  std::vector<std::string> attributes{part(1, "body") + part(6, body), attribute("num_scan_inputs", 2)};
+  attributes.insert(attributes.end(), more.begin(), more.end());
+  return model(inputs + input("s0", state) + input("xs", elements) + input("ys", elements) +
+                   node("Scan", {first, "s0", "xs", "ys"}, {"last", "all"}, attributes) + output("last") +
+                   output("all"),
+               8);
+}
+
+}  // namespace
+
+TEST_CASE("Scan of set 8 scans each element of a batch by itself, in the directions of its inputs") {
+  for (const char* target : test::targets)
+    // Written out; only the call knows how long, or how many, or both; too long to write out.
+    for (const auto& [batch, steps, name] :
+         std::vector<std::tuple<extent_t, extent_t, std::vector<std::string>>>{{3, 4, {"3", "4", "2"}},
+                                                                               {3, 5, {"3", "steps", "2"}},
+                                                                               {3, 4, {"batch", "4", "2"}},
+                                                                               {2, 6, {"batch", "steps", "2"}},
+                                                                               {2, 600, {"2", "600", "2"}}})
+      for (const std::vector<std::int64_t>& directions :
+           std::vector<std::vector<std::int64_t>>{{}, {0, 0}, {1, 0}, {1, 1}}) {
+        if (steps > 100 && directions.size() == 2 && directions[0] == directions[1]) continue;
+        CAPTURE(name[0] + " " + name[1]);
+        CAPTURE(directions.size());
+        std::vector<std::string> more;
+        if (!directions.empty()) more.push_back(list("directions", directions));
+        const untyped_function f = build(imported(scan_of_8({name[0], "2"}, name, "", more)), {.target = target});
+        const array<f32> s0 = array<f32>::uniform({batch, 2}, 1), xs = array<f32>::uniform({batch, steps, 2}, 2),
+                         ys = array<f32>::uniform({batch, steps, 2}, 3);
+        const std::vector<param_value> y = f(s0, xs, ys);
+        REQUIRE(y[0].dims() == dims{batch, 2});
+        REQUIRE(y[1].dims() == dims{batch, steps, 2});
+        for (extent_t b = 0; b < batch; ++b)
+          for (extent_t j = 0; j < 2; ++j) {
+            float sum = s0(b, j);
+            for (extent_t t = 0; t < steps; ++t) {
+              const auto at = [&](std::size_t i) { return !directions.empty() && directions[i] ? steps - 1 - t : t; };
+              sum += xs(b, at(0), j) * ys(b, at(1), j);
+              CHECK(y[1].as<f32>()(b, t, j) == doctest::Approx(sum));
+            }
+            CHECK(y[0].as<f32>()(b, j) == doctest::Approx(sum));
+          }
+      }
+}
+
+TEST_CASE("Scan of set 8 refuses sequences of different lengths, and axes that are not there") {
+  const std::vector<std::string> xs = {"3", "4", "2"};
+  const std::string make = "Scan 'make_last': ";
+  CHECK_REFUSAL(scan_of_8({"3", "2"}, xs, "lens", {}, input("lens", {"3"}, 7)),
+                make + "sequences of different lengths (sequence_lens) are not supported");
+  CHECK_REFUSAL(scan_of_8({"3", "2"}, xs, "", {list("directions", {1})}), make + "directions has 1 elements, not 2");
+  CHECK_REFUSAL(scan_of_8({"3", "2"}, xs, "", {list("scan_input_axes", {0, 0})}),
+                make + "attribute 'scan_input_axes' is not supported");
+  CHECK_REFUSAL(scan_of_8({"2", "2"}, xs, "", {}), make + "batches of 2 and 3");
+  CHECK_REFUSAL(scan_of_8({"3", "2"}, {"3"}, "", {}), make + "an operand has no batch axis");
+}
+
+TEST_CASE("Scan turns its inputs and outputs one by one") {
+  const std::string body = input("s", {}) + input("a", {}) + input("b", {}) + node("Mul", {"a", "b"}, {"p"}) +
+                           node("Add", {"s", "p"}, {"n"}) + node("Identity", {"n"}, {"c"}) + output("n") + output("c");
+  for (const char* steps : {"5", "steps"}) {
+    const onnx_model m =
+        imported(model(input("s0", {}) + input("xs", {steps}) + input("ys", {steps}) +
+                       node("Scan", {"s0", "xs", "ys"}, {"last", "all"},
+                            {part(1, "body") + part(6, body), attribute("num_scan_inputs", 2),
+                             list("scan_input_directions", {0, 1}), list("scan_output_directions", {1})}) +
+                       output("last") + output("all")));
+    const array<f32> xs = array<f32>::uniform({5}, 1), ys = array<f32>::uniform({5}, 2);
+    const std::vector<param_value> y = build(m, {.target = "native"})(array<f32>::full({}, 2), xs, ys);
+    float sum = 2;
+    for (extent_t t = 0; t < 5; ++t) {
+      sum += xs(t) * ys(4 - t);
+      CHECK(y[1].as<f32>()(4 - t) == doctest::Approx(sum));
+    }
+    CHECK(y[0].as<f32>()() == doctest::Approx(sum));
+  }
+}
