@@ -319,6 +319,19 @@ TEST_CASE("MelWeightMatrix is made of triangles, and of what the import knows") 
   }
 }
 
+TEST_CASE("tables that nodes compute of a few numbers are bounded for a model as a whole") {
+  const auto windows = [](int count) {
+    std::string m = integers("size", {65536});
+    for (int i = 0; i < count; ++i) {
+      const std::string y = "y" + std::to_string(i);
+      m += node("HannWindow", {"size"}, {y}) + output(y);
+    }
+    return model(m);
+  };
+  CHECK(imported(windows(3)).outputs().size() == 3);
+  CHECK_REFUSAL(windows(40), "the tables that the model's nodes compute take more than 16777216 bytes");
+}
+
 TEST_CASE("Det of batches, against the sum over all permutations") {
   const std::string m = model(input("x", {"batch", "4", "4"}) + node("Det", {"x"}, {"y"}) + output("y"));
   const array<f32> x = array<f32>::uniform({3, 4, 4}, 8);
@@ -462,6 +475,8 @@ TEST_CASE("TfIdfVectorizer refuses strings, and pools that are none") {
   CHECK_REFUSAL(vectorizer({}, {"2", "words"}), make + "the number of words is not known");
   CHECK_REFUSAL(vectorizer({.starts = {0, 4}}, rows), make + "ngram_counts do not cut a pool of 7");
   CHECK_REFUSAL(vectorizer({.starts = {0, 9}}, rows), make + "ngram_counts do not cut a pool of 7");
+  CHECK_REFUSAL(vectorizer({.starts = {INT64_MIN, INT64_MAX}}, rows), make + "ngram_counts do not cut a pool of 7");
+  CHECK(imported(vectorizer({.skips = INT64_MAX}, rows)).outputs().size() == 1);
   CHECK_REFUSAL(vectorizer({.columns = {0, 1}}, rows), make + "ngram_indexes has 2 elements");
   CHECK_REFUSAL(vectorizer({.columns = {0, 1, 2, 3, -4}}, rows), make + "an index of -4");
   CHECK_REFUSAL(vectorizer({.columns = {0, 1, 2, 3, std::int64_t{1} << 50}}, rows),

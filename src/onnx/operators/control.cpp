@@ -185,9 +185,9 @@ std::vector<any_tensor> scan_batch(node_call& n, const std::vector<any_tensor>& 
 void scan_(node_call& n) {
   const bool batched = n.version() < 9;
   if (batched && n.has(0)) n.refuse("sequences of different lengths (sequence_lens) are not supported");
-  const int first = batched ? 1 : 0, scanned = n.few(n.integer("num_scan_inputs", 0), "num_scan_inputs"),
-            states = n.inputs() - first - scanned;
-  if (scanned < 1 || states < 0) n.refuse("num_scan_inputs is " + std::to_string(scanned));
+  const int first = batched ? 1 : 0, scanned = n.few(n.integer("num_scan_inputs", 0), "num_scan_inputs");
+  if (scanned < 1 || scanned > n.inputs() - first) n.refuse("num_scan_inputs is " + std::to_string(scanned));
+  const int states = n.inputs() - first - scanned;
   if (n.outputs() < states) n.refuse("it has fewer outputs than states");
   if (!batched)
     for (std::string_view list : {"scan_input_axes", "scan_output_axes"})

@@ -22,7 +22,7 @@ void cosine_window(node_call& n, double a, double b, double c) {
     const double t = 2 * std::numbers::pi * static_cast<double>(i) / period;
     w.push_back(a - b * std::cos(t) + c * std::cos(2 * t));
   }
-  n.out(cast(n.constant(f64, {size[0]}, w.data()), type));
+  n.out(cast(n.table(f64, {size[0]}, w.data()), type));
 }
 
 /// The number of an operand that the import must know.
@@ -194,7 +194,7 @@ void mel_filters(node_call& n) {
     for (std::int64_t b = from; b < peak; ++b) set(b, static_cast<double>(b - from) / static_cast<double>(peak - from));
     for (std::int64_t b = peak; b < to; ++b) set(b, static_cast<double>(to - b) / static_cast<double>(to - peak));
   }
-  n.out(cast(n.constant(f64, {bins, filters}, w.data()), type));
+  n.out(cast(n.table(f64, {bins, filters}, w.data()), type));
 }
 
 constexpr mapping table[] = {

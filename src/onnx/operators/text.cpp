@@ -21,11 +21,12 @@ std::vector<gram_set> gram_sets(node_call& n, const std::vector<std::int64_t>& p
   std::vector<gram_set> sets;
   std::int64_t before = 0;
   for (std::size_t i = 0; i + 1 < begins.size(); ++i) {
-    const std::int64_t length = static_cast<std::int64_t>(i) + 1, words = begins[i + 1] - begins[i];
-    if (begins[i] < 0 || words < 0 || begins[i + 1] > std::ssize(pool) || words % length != 0)
+    const std::int64_t length = static_cast<std::int64_t>(i) + 1, begin = begins[i], end = begins[i + 1];
+    if (begin < 0 || end < begin || end > std::ssize(pool) || (end - begin) % length != 0)
       n.refuse("ngram_counts do not cut a pool of " + std::to_string(pool.size()) + " into n-grams");
-    sets.push_back({length, words / length, before, pool.data() + begins[i]});
-    before += words / length;
+    const std::int64_t count = (end - begin) / length;
+    sets.push_back({length, count, before, pool.data() + begin});
+    before += count;
   }
   return sets;
 }
@@ -37,24 +38,28 @@ any_tensor occurrences(node_call& n, const any_tensor& x, const gram_set& set, s
   const extent_t words = detail::shape_of(x.node())[1];
   if (set.length > 1 && words < 0) n.refuse("the number of words is not known: give it in onnx_options::extents");
   any_tensor total;
+  std::vector<any_tensor> pool;  // the first words of all n-grams, the second ones, ...
   // A single word has no gaps.
-  for (std::int64_t distance = 1; distance <= (set.length == 1 ? 1 : skips + 1); ++distance) {
+  for (std::int64_t distance = 1; distance == 1 || (set.length > 1 && distance - 1 <= skips); ++distance) {
     const std::int64_t reach = (set.length - 1) * distance;
     if (words >= 0 && words <= reach) break;
     if ((compared += set.length) > max_compared)
       n.refuse("n-grams of " + std::to_string(set.length) + " words with " + std::to_string(skips) +
-               " skips are more " + "than " + std::to_string(max_compared) + " comparisons with the pool");
-    any_tensor found;
-    for (std::int64_t k = 0; k < set.length; ++k) {
+               " skips are more than " + std::to_string(max_compared) + " comparisons with the pool");
+    for (std::int64_t k = std::ssize(pool); k < set.length; ++k) {
       std::vector<std::int64_t> kth;
       for (std::int64_t g = 0; g < set.count; ++g) kth.push_back(set.words[g * set.length + k]);
+      pool.push_back(n.constant(i64, {set.count}, kth.data()));
+    }
+    any_tensor found;
+    for (std::int64_t k = 0; k < set.length; ++k) {
       any_tensor word = x;
       if (reach > 0)
         word = slice(x, {.start = {n.few(k * distance, "a position")},
                          .stop = {n.few(words - reach + k * distance, "a position")},
                          .step = {},
                          .axes = {1}});
-      const any_tensor same = equal(unsqueeze(word, {2}), n.constant(i64, {set.count}, kth.data()));
+      const any_tensor same = equal(unsqueeze(word, {2}), pool[static_cast<std::size_t>(k)]);
       found = k == 0 ? same : any_tensor(logical_and(found, same));
     }
     const any_tensor here = sum(cast(found, f32), {.axes = {1}});
