@@ -127,6 +127,9 @@ class node_call {
 
   // ---- nodes
   any_tensor constant(dtype, const dims&, const void* data) const;
+  /// The same for a table that the node computes of a few numbers: all of a model's take no more than
+  /// max_all_folded_bytes.
+  any_tensor table(dtype, const dims&, const void* data) const;
   any_tensor scalar(dtype, number) const;
   template <class Op>
   any_tensor make(const typename Op::attrs& at, std::initializer_list<any_tensor> operands) const {
@@ -175,6 +178,7 @@ std::span<const mapping> quantized_operators();
 std::span<const mapping> loss_operators();
 std::span<const mapping> recurrent_operators();
 std::span<const mapping> signal_operators();
+std::span<const mapping> text_operators();
 std::span<const mapping> random_operators();
 std::span<const mapping> control_operators();
 /// Of lists of extents by name: what a model computes with shapes.

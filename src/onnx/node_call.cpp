@@ -235,6 +235,13 @@ std::vector<value> node_call::run(std::string_view attribute_name, const std::ve
 any_tensor node_call::constant(dtype d, const dims& s, const void* data) const {
   return any_tensor(ir::make_constant(d, s, data, where()));
 }
+any_tensor node_call::table(dtype d, const dims& s, const void* data) const {
+  const std::int64_t bytes = s.count() * size_of(d);
+  if (bytes > max_all_folded_bytes - importer_.folded_bytes_)
+    refuse(fmt::format("the tables that the model's nodes compute take more than {} bytes", max_all_folded_bytes));
+  importer_.folded_bytes_ += bytes;
+  return constant(d, s, data);
+}
 any_tensor node_call::scalar(dtype d, number n) const { return any_tensor(ir::make_scalar(d, n, where())); }
 any_tensor node_call::emit(const ir::op_def& op, const void* attrs, std::span<const any_tensor> operands) const {
   std::vector<detail::argument> a;

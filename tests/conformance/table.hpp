@@ -73,6 +73,7 @@ void add_order(table&);
 void add_random(table&);
 void add_boxes(table&);
 void add_linear(table&);
+void add_factors(table&);
 void add_recurrent(table&);
 void add_rare_pooling(table&);
 

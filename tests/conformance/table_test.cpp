@@ -367,6 +367,7 @@ table whole_table() {
   add_random(t);
   add_boxes(t);
   add_linear(t);
+  add_factors(t);
   add_recurrent(t);
   add_rare_pooling(t);
   add_indexing(t);

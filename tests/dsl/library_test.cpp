@@ -1,9 +1,11 @@
 // What the operators beside tenon.hpp say of operands that do not fit, and the functions that are no operators.
 #include <doctest/doctest.h>
 
+#include <type_traits>
 #include <vector>
 
 #include "tenon/ops/boxes.hpp"
+#include "tenon/ops/factors.hpp"
 #include "tenon/ops/linear.hpp"
 #include "tenon/ops/order.hpp"
 #include "tenon/ops/pieces.hpp"
@@ -48,6 +50,23 @@ TEST_CASE("products") {
   CHECK_TYPE(qlinear_matmul(of<u8, 2, 3>(), s, z, of<f32, 3, 5>(), s, z, s, z), "f32 is neither i8 nor u8");
   CHECK_SHAPE(qlinear_conv(of<u8, 1, 2, 4, 4>(), s, z, of<u8, 3, 2, 3, 3>(), s, z, s, z, of<i32, 4>()),
               "bias [4] of 3 channels");
+}
+
+TEST_CASE("factors") {
+  CHECK_SHAPE(lu_factor(of<f32, 3>()), "lu_factor: rank 1 < 2");
+  CHECK_SHAPE(det(of<f64, 2, 3, 4>()), "det: [2,3,4] holds no square matrices");
+  CHECK_TYPE(lu_factor(of<f16, 3, 3>()), "f16 is neither f32 nor f64");
+  CHECK_TYPE(det(of<i32, 3, 3>()), "i32 is not a float");
+  static_assert(std::is_same_v<decltype(det(input<f32, 5, 3, 3>("x"))), tensor<f32, shape<5>>>);
+  // What only the call knows: how large the matrices are, and whether they are square.
+  auto f = jit([](tensor<f64, shape<dyn, dyn, dyn>> x) { return det(x); });
+  const array<f64> y = f(array<f64>({2, 2, 2}, std::vector<double>{1, 2, 3, 4, 0, 5, 7, 0}.data()));
+  CHECK(y.dims() == dims{2});
+  CHECK(y(0) == doctest::Approx(-2));
+  CHECK(y(1) == -35);
+  CHECK(f(array<f64>::full({1, 1, 1}, 3))(0) == 3);
+  CHECK(f(array<f64>::zeros({3, 0, 0}))(2) == 1);
+  CHECK_THROWS_AS((void)f(array<f64>::zeros({1, 2, 3})), shape_error);
 }
 
 TEST_CASE("layers over sequences") {

@@ -25,6 +25,10 @@ inline std::string list(std::string_view name, const std::vector<std::int64_t>& 
   for (std::int64_t i : v) s += integer(8, i);
   return s;
 }
+inline std::string text(std::string_view name, std::string_view v) { return part(1, name) + part(4, v); }
+inline std::string reals(std::string_view name, const std::vector<float>& v) {
+  return part(1, name) + part(7, std::string_view(reinterpret_cast<const char*>(v.data()), v.size() * sizeof(float)));
+}
 /// NodeProto, as a field of its graph (7 in a function).
 inline std::string node(std::string_view op, const std::vector<std::string>& inputs,
                         const std::vector<std::string>& outputs, const std::vector<std::string>& attributes = {},

@@ -57,61 +57,156 @@ void if_(node_call& n) {
   set_results(n, detail::emit_if(scalar_of(n.in(0)).node(), state, inner, then, otherwise, n.where()), 0, n.outputs());
 }
 
+std::vector<any_tensor> results_of(node_call& n, const detail::node_ref& made, int count) {
+  std::vector<any_tensor> r;
+  for (int i = 0; i < count; ++i) r.emplace_back(detail::emit_result(made, i, n.where()));
+  return r;
+}
+/// Runs the body of a Scan; its results are the state, then what is collected.
+std::vector<any_tensor> scan_body(node_call& n, const std::vector<value>& arguments) {
+  std::vector<any_tensor> r;
+  for (const value& v : n.run("body", arguments)) r.push_back(tensor_of(n, v));
+  if (static_cast<int>(r.size()) != n.outputs()) n.refuse("the body does not make as many outputs as the node has");
+  return r;
+}
+
 /// Turns that the import does not know, or too many of them to write out.
-void scan_in_graph(node_call& n, int states, bool reverse) {
-  std::vector<any_tensor> given, scanned;
-  for (int i = 0; i < states; ++i) given.push_back(n.in(i));
-  for (int i = states; i < n.inputs(); ++i) scanned.push_back(n.in(i));
+std::vector<any_tensor> scan_in_graph(node_call& n, const std::vector<any_tensor>& given,
+                                      const std::vector<any_tensor>& scanned, bool reverse) {
   detail::node_list state, inner, xs, inner_xs, next, collected;
   std::vector<value> arguments = inner_values(n, given, state, inner, "state", false);
   const std::vector<value> elements = inner_values(n, scanned, xs, inner_xs, "element", true);
   arguments.insert(arguments.end(), elements.begin(), elements.end());
-  const std::vector<value> r = n.run("body", arguments);
-  if (static_cast<int>(r.size()) != n.outputs()) n.refuse("the body does not make as many outputs as the node has");
-  for (std::size_t i = 0; i < r.size(); ++i) (i < given.size() ? next : collected).add(tensor_of(n, r[i]).node());
-  set_results(n, detail::emit_scan(state, inner, xs, inner_xs, next, collected, reverse, n.where()), 0, n.outputs());
+  const std::vector<any_tensor> r = scan_body(n, arguments);
+  for (std::size_t i = 0; i < r.size(); ++i) (i < given.size() ? next : collected).add(r[i].node());
+  return results_of(n, detail::emit_scan(state, inner, xs, inner_xs, next, collected, reverse, n.where()), n.outputs());
+}
+/// Element t along the first axis.
+any_tensor element_of(const any_tensor& x, int t) {
+  return squeeze(slice(x, {.start = {t}, .stop = {t + 1}, .step = {}, .axes = {0}}), {0});
+}
+std::vector<any_tensor> scan_written_out(node_call& n, const std::vector<any_tensor>& given,
+                                         const std::vector<any_tensor>& scanned, int turns, bool reverse) {
+  std::vector<any_tensor> results = given;
+  std::vector<std::vector<any_tensor>> collected(static_cast<std::size_t>(n.outputs()) - given.size());
+  for (int k = 0; k < turns; ++k) {
+    std::vector<value> arguments(given.size() + scanned.size());
+    for (std::size_t i = 0; i < arguments.size(); ++i)
+      arguments[i].tensor =
+          i < given.size() ? results[i] : element_of(scanned[i - given.size()], reverse ? turns - 1 - k : k);
+    const std::vector<any_tensor> r = scan_body(n, arguments);
+    std::copy_n(r.begin(), given.size(), results.begin());
+    for (std::size_t i = 0; i < collected.size(); ++i) collected[i].push_back(unsqueeze(r[given.size() + i], {0}));
+  }
+  for (std::vector<any_tensor>& c : collected) {
+    if (c.empty()) n.refuse("a scan of nothing");
+    if (reverse) std::ranges::reverse(c);
+    results.emplace_back(concat(c, {.axis = 0}));
+  }
+  return results;
+}
+
+/// Which of the tensors that are scanned, and of those that are collected, go backwards.
+struct scan_directions {
+  std::vector<bool> scanned, collected;
+};
+std::vector<bool> direction_list(node_call& n, std::string_view attribute_name, std::size_t count) {
+  const std::vector<std::int64_t> given = n.integers(attribute_name);
+  if (!given.empty() && given.size() != count)
+    n.refuse(std::string(attribute_name) + " has " + std::to_string(given.size()) + " elements, not " +
+             std::to_string(count));
+  std::vector<bool> r(count);
+  for (std::size_t i = 0; i < given.size(); ++i) r[i] = given[i] != 0;
+  return r;
+}
+
+/// Scans along the first axis: the last state, then what is collected.
+std::vector<any_tensor> scan_sequence(node_call& n, const std::vector<any_tensor>& state,
+                                      std::vector<any_tensor> scanned, const scan_directions& backwards) {
+  const auto turned = [](std::vector<any_tensor>& all, std::size_t first, const std::vector<bool>& which) {
+    for (std::size_t i = 0; i < which.size(); ++i)
+      if (which[i]) all[first + i] = reverse(all[first + i], {0});
+  };
+  // The turns themselves go backwards where all agree, else tensors are turned.
+  const auto yes = [](bool b) { return b; };
+  const bool all = std::ranges::all_of(backwards.scanned, yes) && std::ranges::all_of(backwards.collected, yes);
+  if (!all) turned(scanned, 0, backwards.scanned);
+  const extent_t turns = detail::shape_of(scanned[0].node())[0];
+  std::vector<any_tensor> results = turns < 0 || turns > max_turns
+                                        ? scan_in_graph(n, state, scanned, all)
+                                        : scan_written_out(n, state, scanned, static_cast<int>(turns), all);
+  if (!all) turned(results, state.size(), backwards.collected);
+  return results;
+}
+
+/// Operator set 8: the first axis of all is a batch, whose elements know nothing of each other; the second is scanned.
+std::vector<any_tensor> scan_batch(node_call& n, const std::vector<any_tensor>& state,
+                                   const std::vector<any_tensor>& scanned, const scan_directions& backwards) {
+  std::vector<any_tensor> all = state;
+  all.insert(all.end(), scanned.begin(), scanned.end());
+  extent_t batch = dyn, turns = dyn;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const dims& d = detail::shape_of(all[i].node());
+    if (d.any() || d.rank < (i < state.size() ? 1 : 2)) n.refuse("an operand has no batch axis, or none to scan");
+    const auto agrees = [&](extent_t& known, extent_t e, const char* what) {
+      if (known >= 0 && e >= 0 && known != e)
+        n.refuse(std::string(what) + " of " + std::to_string(known) + " and " + std::to_string(e));
+      if (known < 0) known = e;
+    };
+    agrees(batch, d[0], "batches");
+    if (i >= state.size()) agrees(turns, d[1], "sequences");
+  }
+  const auto scan_one = [&](const std::vector<any_tensor>& one) {
+    const auto middle = one.begin() + std::ssize(state);
+    return scan_sequence(n, {one.begin(), middle}, {middle, one.end()}, backwards);
+  };
+  if (batch > 0 && batch <= max_turns && turns >= 0 && turns <= max_turns / batch) {
+    std::vector<std::vector<any_tensor>> parts(static_cast<std::size_t>(n.outputs()));
+    for (int b = 0; b < static_cast<int>(batch); ++b) {
+      std::vector<any_tensor> one;
+      for (const any_tensor& t : all) one.push_back(element_of(t, b));
+      const std::vector<any_tensor> r = scan_one(one);
+      for (std::size_t i = 0; i < parts.size(); ++i) parts[i].push_back(unsqueeze(r[i], {0}));
+    }
+    std::vector<any_tensor> results;
+    for (const std::vector<any_tensor>& p : parts) results.emplace_back(concat(p, {.axis = 0}));
+    return results;
+  }
+  // A scan without a state, in whose body stands the scan of one element.
+  detail::node_list none, inner, xs, inner_xs, next, collected;
+  std::vector<any_tensor> one;
+  for (const value& v : inner_values(n, all, xs, inner_xs, "element", true)) one.push_back(v.tensor);
+  const std::vector<any_tensor> r = scan_one(one);
+  for (const any_tensor& t : r) collected.add(t.node());
+  return results_of(n, detail::emit_scan(none, inner, xs, inner_xs, next, collected, false, n.where()), n.outputs());
 }
 
 /// A body's inputs are the state, then what it scans; its outputs the state, then what is collected.
 void scan_(node_call& n) {
-  if (n.version() < 9) n.refuse("operator set 8 has a batch axis of its own");
-  const auto scanned = static_cast<int>(n.integer("num_scan_inputs", 0)), states = n.inputs() - scanned;
-  if (scanned < 1 || states < 0) n.refuse("num_scan_inputs is " + std::to_string(scanned));
-  for (std::string_view list : {"scan_input_axes", "scan_output_axes"})
-    for (std::int64_t v : n.integers(list))
-      if (v != 0) n.refuse(std::string(list) + " other than 0");
-  int directions = 0, backwards = 0;
-  for (std::string_view list : {"scan_input_directions", "scan_output_directions"})
-    for (std::int64_t v : n.integers(list)) ++directions, backwards += v != 0;
-  const bool reverse = backwards > 0;
-  if (reverse && (backwards != directions || directions != scanned + n.outputs() - states))
-    n.refuse("only some of its directions are backwards");
-  const extent_t turns = n.shape(states)[0];
-  if (turns < 0 || turns > max_turns) return scan_in_graph(n, states, reverse);
-  std::vector<value> state;
-  for (int i = 0; i < states; ++i) state.push_back(n.given(i));
-  std::vector<std::vector<any_tensor>> collected(static_cast<std::size_t>(std::max(n.outputs() - states, 0)));
-  for (int k = 0; k < static_cast<int>(turns); ++k) {
-    const int t = reverse ? static_cast<int>(turns) - 1 - k : k;
-    std::vector<value> arguments = state;
-    for (int i = states; i < n.inputs(); ++i) {
-      value v;
-      v.tensor = squeeze(slice(n.in(i), {.start = {t}, .stop = {t + 1}, .step = {}, .axes = {0}}), {0});
-      arguments.push_back(v);
-    }
-    const std::vector<value> r = n.run("body", arguments);
-    if (r.size() != state.size() + collected.size()) n.refuse("the body does not make as many outputs as the node has");
-    for (const value& v : r) tensor_of(n, v);
-    std::copy_n(r.begin(), state.size(), state.begin());
-    for (std::size_t i = 0; i < collected.size(); ++i)
-      collected[i].push_back(unsqueeze(r[state.size() + i].tensor, {0}));
+  const bool batched = n.version() < 9;
+  if (batched && n.has(0)) n.refuse("sequences of different lengths (sequence_lens) are not supported");
+  const int first = batched ? 1 : 0, scanned = n.few(n.integer("num_scan_inputs", 0), "num_scan_inputs");
+  if (scanned < 1 || scanned > n.inputs() - first) n.refuse("num_scan_inputs is " + std::to_string(scanned));
+  const int states = n.inputs() - first - scanned;
+  if (n.outputs() < states) n.refuse("it has fewer outputs than states");
+  if (!batched)
+    for (std::string_view list : {"scan_input_axes", "scan_output_axes"})
+      for (std::int64_t v : n.integers(list))
+        if (v != 0) n.refuse(std::string(list) + " other than 0");
+  scan_directions backwards;
+  backwards.scanned =
+      direction_list(n, batched ? "directions" : "scan_input_directions", static_cast<std::size_t>(scanned));
+  backwards.collected.resize(static_cast<std::size_t>(n.outputs() - states));
+  if (!batched) backwards.collected = direction_list(n, "scan_output_directions", backwards.collected.size());
+  std::vector<any_tensor> state, sequences;
+  for (int i = 0; i < states; ++i) state.push_back(n.in(first + i));
+  for (int i = 0; i < scanned; ++i) {
+    sequences.push_back(n.in(first + states + i));
+    if (n.rank(first + states + i) < 1) n.refuse("rank 0 has no axis to scan");
   }
-  for (int i = 0; i < states; ++i) n.out(i, state[static_cast<std::size_t>(i)]);
-  for (std::size_t i = 0; i < collected.size(); ++i) {
-    if (collected[i].empty()) n.refuse("a scan of nothing");
-    if (reverse) std::ranges::reverse(collected[i]);
-    n.out(states + static_cast<int>(i), any_tensor(concat(collected[i], {.axis = 0})));
-  }
+  const std::vector<any_tensor> r =
+      batched ? scan_batch(n, state, sequences, backwards) : scan_sequence(n, state, sequences, backwards);
+  for (std::size_t i = 0; i < r.size(); ++i) n.out(static_cast<int>(i), r[i]);
 }
 
 /// A body's inputs are the turn, the condition and the state; its outputs the condition, the state, then what is

@@ -1,6 +1,7 @@
-// Products and convolutions.
+// Products, convolutions, determinants.
 #include "onnx/operators/common.hpp"
 #include "onnx/operators/window.hpp"
+#include "tenon/ops/factors.hpp"
 
 namespace tenon::onnx {
 namespace {
@@ -115,6 +116,7 @@ void conv_transpose(node_call& n) {
 constexpr mapping table[] = {
     {"Conv", conv},
     {"ConvTranspose", conv_transpose},
+    {"Det", unary<ops::det_op>},
     {"Einsum", einsum_of},
     {"Gemm", gemm},
     {"MatMul", [](node_call& n) { n.out(matmul(n.in(0), n.in(1))); }},
