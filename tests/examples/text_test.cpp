@@ -58,10 +58,16 @@ TEST_CASE("tokenizer: merges in the list's order, then from the left") {
   CHECK(encode(small, "é") == tokens{4, 11});       // of two bytes
   CHECK(tokenizer(small.dump(), "small").size() == 14);
 
+  // The pair (a, b) is gone when its turn comes, and (a, bc) in its place has to wait for its own.
+  const json moved = json::parse(R"({"model": {"type": "BPE", "merges": ["b c", "a b", "bc d", "a bc"],
+    "vocab": {"a": 0, "b": 1, "c": 2, "d": 3, "bc": 4, "ab": 5, "bcd": 6, "abc": 7}}})");
+  CHECK(encode(moved, "abcd") == tokens{0, 6});
+  CHECK(encode(moved, "abc") == tokens{7});
+
   json twice = small;  // the later one counts
-  for (const char* m : {"b c", "a a"}) twice["model"]["merges"].push_back(m);
-  CHECK(encode(twice, "abc") == tokens{4, 10});
-  CHECK(encode(twice, "aab") == tokens{7, 6});
+  for (const char* m : {"b c", "a b"}) twice["model"]["merges"].push_back(m);
+  CHECK(encode(twice, "abc") == tokens{9, 3});
+  CHECK(encode(twice, "cabc") == tokens{4, 3, 1, 5});
 
   json pairs = small;
   for (json& m : pairs["model"]["merges"]) {
