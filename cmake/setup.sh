@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs by apt what is missing: `sh cmake/setup.sh` what building takes, `sh cmake/setup.sh test` what the tests take too,
-# `sh cmake/setup.sh bench` what the benchmarks are compared with.
+# `sh cmake/setup.sh bench` what the benchmarks are compared with, `sh cmake/setup.sh text` what cmake/text_model.sh takes.
 # As root, or with sudo. Does nothing, and needs no rights, where everything is there.
 set -eu
 
@@ -10,6 +10,7 @@ build="g++ cmake ninja-build ccache llvm-19-dev lld-19 libboost-dev libfmt-dev n
 test="clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 python3 doctest-dev gdb
   binutils pkgconf libllvm14 libllvm15 libonnx-testdata"
 bench="python3 libdnnl-dev libopenblas-dev"
+text="python3 python3-pip"
 
 fail() {
   echo "setup: $*" >&2
@@ -20,7 +21,8 @@ case "${1:-build}" in
   build) wanted=$build ;;
   test) wanted="$build $test" ;;
   bench) wanted="$build $bench" ;;
-  *) fail "unknown set '$1': build, test or bench" ;;
+  text) wanted="$build $text" ;;
+  *) fail "unknown set '$1': build, test, bench or text" ;;
 esac
 # shellcheck disable=SC2086 # a list of words
 wanted=$(echo $wanted)
