@@ -71,6 +71,8 @@ class attribute_filler {
       for (int d = 0; d < x_.rank; ++d) push(f, below(random_, 3));
     } else if (name == "repeats") {
       for (int d = 0; d < x_.rank; ++d) push(f, 1 + below(random_, 2));
+    } else if (name == "functions") {
+      // what the operator has without them
     } else if (name == "window") {
       for (int d = 0; d < lists_; ++d) push(f, 1 + below(random_, 3));
     } else if (name == "padding") {
@@ -146,8 +148,9 @@ class graph_maker {
 
   ir::graph make() {
     const auto& ops = drawn_operators();
-    add(ops[seed_ % ops.size()], 3000);  // each operator is the first of its share of the graphs
-    const int wanted = 5 + below(random_, 8);
+    insist(ops[seed_ % ops.size()]);  // each operator is the first of its share of the graphs
+    for (int i = 0; i < 2; ++i) insist(*one_of(random_, rare_operators()));
+    const int wanted = 8 + below(random_, 8);
     for (int tries = 0; nodes_ < wanted && tries < 200; ++tries)
       if (chance(random_, 6))
         normalised();
@@ -172,6 +175,22 @@ class graph_maker {
 
  private:
   static constexpr extent_t most_elements = 3000;
+  // After the first of them shapes are plainer.
+  static constexpr int most_attempts = 200'000, soon_plain = 300;
+
+  // Operators whose rules seldom take what is drawn: chosen as others are, they would hardly be seen.
+  static const std::vector<const drawn_operator*>& rare_operators() {
+    static const std::vector<const drawn_operator*> rare = [] {
+      std::vector<const drawn_operator*> r;
+      for (const drawn_operator& op : drawn_operators()) {
+        int taken = 0;
+        for (std::uint64_t seed = 0; seed < 300; ++seed) taken += graph_maker(seed).add(op, 1);
+        if (taken < 24) r.push_back(&op);
+      }
+      return r;
+    }();
+    return rare;
+  }
 
   static const loc here() { return std::source_location::current(); }
 
@@ -181,6 +200,18 @@ class graph_maker {
     const int rank = chance(random_, 5) ? 0 : 1 + below(random_, chance(random_, 20) ? 5 : 4);
     for (int i = 0; i < rank; ++i) d.push_back(chance(random_, 1) ? 0 : one_of(random_, extents));
     while (d.count() > most_elements) d[below(random_, d.rank)] = 2;
+    return d;
+  }
+  // Of few kinds and extents: operands that must agree in many places do so sooner.
+  dims plain_shape(const dims& x) {
+    static const std::vector<extent_t> extents = {1, 1, 2, 2, 4, 4, 3};
+    dims d;
+    if (chance(random_, x.rank > 0 ? 40 : 15)) {
+      if (chance(random_, 70)) d.push_back(chance(random_, 70) ? 1 : one_of(random_, extents));
+      return d;
+    }
+    const int rank = x.rank > 0 && chance(random_, 60) ? x.rank : 1 + below(random_, 5);
+    for (int i = 0; i < rank; ++i) d.push_back(i < x.rank && chance(random_, 30) ? x[i] : one_of(random_, extents));
     return d;
   }
   // Extents that an operand beside x may have.
@@ -229,23 +260,70 @@ class graph_maker {
     return ir::make_constant(t.element, t.shape, d.get().data ? d.get().data : &nothing, here());
   }
 
+  void insist(const drawn_operator& op) {
+    if (is_recurrent(*op.def))
+      recurrent(*op.def);
+    else if (op.def != &detail::definition<ops::narrow_op>())  // its result has no extent before it runs
+      add(op, most_attempts);
+  }
+  static bool is_recurrent(const ir::op_def& d) {
+    return &d == &detail::definition<ops::rnn_op>() || &d == &detail::definition<ops::gru_op>() ||
+           &d == &detail::definition<ops::lstm_op>();
+  }
+  // Of a recurrent layer so many operands must agree that drawing them one by one leads nowhere. Of more than 16 steps
+  // it is a loop, which the reference does not know.
+  void recurrent(const ir::op_def& d) {
+    const bool lstm = &d == &detail::definition<ops::lstm_op>(), gru = &d == &detail::definition<ops::gru_op>();
+    const extent_t gates = lstm  ? 4
+                           : gru ? 3
+                                 : 1,
+                   hidden = 1 + below(random_, 4), inputs = 1 + below(random_, 5), batch = 1 + below(random_, 3),
+                   length = 1 + below(random_, 6);
+    recurrent_attrs a;
+    a.direction = static_cast<recurrent_direction>(below(random_, names_of(recurrent_direction{}).n));
+    a.batch_first = chance(random_, 30);
+    a.linear_before_reset = gru && chance(random_, 50);
+    a.input_forget = lstm && chance(random_, 20);
+    if (chance(random_, 20)) a.clip = 0.5;
+    const extent_t ways = a.direction == recurrent_direction::bidirectional ? 2 : 1;
+    const dims state = a.batch_first ? dims{batch, ways, hidden} : dims{ways, batch, hidden};
+    std::vector<dims> shapes{a.batch_first ? dims{batch, length, inputs} : dims{length, batch, inputs},
+                             {ways, gates * hidden, inputs},
+                             {ways, gates * hidden, hidden},
+                             {ways, 2 * gates * hidden},
+                             state};
+    if (lstm) shapes.insert(shapes.end(), {state, {ways, 3 * hidden}});
+    const dtype t = chance(random_, 70) ? f32 : f64;
+    std::vector<detail::node_ref> operands;
+    for (const dims& s : shapes)
+      if (operands.size() < 3 || operands.size() < shapes.size() - static_cast<std::size_t>(below(random_, 4)))
+        operands.push_back(leaf({t, s}));
+      else
+        break;
+    of(d, std::make_shared<recurrent_attrs>(a), operands);
+  }
   // A node of `op`, whose operand 0 is `first` where one is given; whether its rules took one.
   bool add(const drawn_operator& op, int attempts, const detail::node_ref& first = {}) {
     const ir::op_def& def = *op.def;
     for (int attempt = 0; attempt < attempts; ++attempt) {
       const int n =
           def.min_operands + below(random_, std::min(def.max_operands, def.min_operands + 2) - def.min_operands + 1);
-      const dtype main = first ? first->type.element : type();
+      const dtype main = first                  ? first->type.element
+                         : attempt < soon_plain ? type()
+                                                : static_cast<dtype>(below(random_, static_cast<int>(any_dtype)));
       std::vector<dtype> types;
       std::vector<dims> shapes;
       std::vector<detail::node_ref> operands;
       for (int k = 0; k < n; ++k) {
         types.push_back(op.operand_type(k, main));
         if (types.back() == any_dtype) types.back() = main;
-        detail::node_ref v = first && k == 0 && first->type.element == types.back() ? first
-                             : chance(random_, k == 0 ? 80 : 35)                    ? known(nullptr, types.back())
-                                                                                    : detail::node_ref();
-        shapes.push_back(v ? v->type.shape : k == 0 ? shape() : beside(shapes.front(), shapes.back()));
+        detail::node_ref v = first && k == 0 && first->type.element == types.back()      ? first
+                             : attempt < soon_plain && chance(random_, k == 0 ? 80 : 35) ? known(nullptr, types.back())
+                                                                                         : detail::node_ref();
+        shapes.push_back(v                       ? v->type.shape
+                         : attempt >= soon_plain ? plain_shape(k == 0 ? dims{} : shapes.front())
+                         : k == 0                ? shape()
+                                                 : beside(shapes.front(), shapes.back()));
         operands.push_back(std::move(v));
       }
       const dims x = n ? shapes.front() : shape();
