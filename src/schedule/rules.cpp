@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_set>
+#include <set>
+#include <unordered_map>
 
 #include "schedule/build_nest.hpp"
 #include "schedule/calls.hpp"
@@ -60,24 +61,27 @@ stmt_ref bound_indices::around(stmt_ref body) const {
 
 namespace {
 
-// Scalar operations for one point of the axes, loops of reductions counted out.
-double work(const computation& c) {
+// The sum of weights over all of a call. An expression counts once for all values of the variables that it depends on:
+// it is computed where they are known. A reduction counts for each of its steps.
+template <class F>
+double weighed(const computation& c, F weight) {
+  std::unordered_map<expr_ref, double> extents;
+  for (const computation::axis& x : c.axes)
+    if (x.variable->is(expr_kind::variable)) extents.emplace(x.variable, static_cast<double>(x.size));
+  const std::vector<expr_ref> order = post_order(c.values());
+  for (expr_ref e : order)
+    for (int i = 0; e->is(expr_kind::reduce) && i < e->loops(); ++i)
+      extents.emplace(e->loop_variable(i), static_cast<double>(c.at_call(e->loop_extent(i))));
   double total = 0;
-  std::vector<std::pair<expr_ref, double>> stack;
-  for (expr_ref v : c.values()) stack.emplace_back(v, 1);
-  std::unordered_map<expr_ref, double> seen;
-  while (!stack.empty()) {
-    auto [e, times] = stack.back();
-    stack.pop_back();
-    if (auto [it, fresh] = seen.try_emplace(e, times); !fresh) continue;
-    if (e->is(expr_kind::reduce)) {
-      for (int i = 0; i < e->loops(); ++i) times *= static_cast<double>(c.at_call(e->loop_extent(i)));
-      stack.emplace_back(e->body(), times);
-      continue;
-    }
-    const bool math = e->is(expr_kind::apply) && e->op >= prim::exp && e->op <= prim::erf;
-    if (!is_integer(e->type) || e->is(expr_kind::load)) total += math ? 20 * times : times;
-    for (expr_ref o : e->operands) stack.emplace_back(o, times);
+  std::unordered_map<expr_ref, std::set<expr_ref>> depends;
+  for (expr_ref e : order) {
+    std::set<expr_ref>& on = depends[e];
+    if (extents.contains(e)) on.insert(e);
+    for (expr_ref o : e->operands) on.insert(depends[o].begin(), depends[o].end());
+    double times = 1;
+    for (expr_ref v : on) times *= extents.at(v);
+    total += weight(e) * times;
+    for (int i = 0; e->is(expr_kind::reduce) && i < e->loops(); ++i) on.erase(e->loop_variable(i));
   }
   return total;
 }
@@ -85,36 +89,22 @@ double work(const computation& c) {
 // Scalar operations of the whole call, each of the same weight.
 double operations(const computation& c) {
   if (!c.value) return 0;
-  double total = 0;
-  std::vector<std::pair<expr_ref, double>> stack;
-  for (expr_ref v : c.values()) stack.emplace_back(v, 1);
-  std::unordered_set<expr_ref> seen;
-  while (!stack.empty()) {
-    auto [e, times] = stack.back();
-    stack.pop_back();
-    if (!seen.insert(e).second) continue;
-    if (e->is(expr_kind::reduce)) {
-      for (int i = 0; i < e->loops(); ++i) times *= static_cast<double>(c.at_call(e->loop_extent(i)));
-      total += times;
-      stack.emplace_back(e->body(), times);
-      continue;
-    }
-    if (e->is(expr_kind::load)) continue;
-    if (e->is(expr_kind::apply) && !e->is(prim::cast) && !e->is_index && e->type != b8) total += times;
-    for (expr_ref o : e->operands) stack.emplace_back(o, times);
-  }
-  for (const computation::axis& x : c.axes) total *= static_cast<double>(x.size);
-  return total;
+  return weighed(c, [](expr_ref e) {
+    if (e->is(expr_kind::reduce)) return 1;
+    return e->is(expr_kind::apply) && !e->is(prim::cast) && !e->is_index && e->type != b8 ? 1 : 0;
+  });
 }
 
 // Predicted for one thread.
 std::int64_t nanoseconds(const computation& c, const machine_model& m) {
   // A program's trips are not known; each parallel one is taken for a row of some hundred steps.
   if (!c.value) return 1000;
-  double points = 1;
-  for (const computation::axis& x : c.axes) points *= static_cast<double>(x.size);
+  const double work = weighed(c, [](expr_ref e) {
+    if (e->is(expr_kind::reduce) || (is_integer(e->type) && !e->is(expr_kind::load))) return 0;
+    return e->is(expr_kind::apply) && e->op >= prim::exp && e->op <= prim::erf ? 20 : 1;
+  });
   // About two vector operations a nanosecond.
-  return static_cast<std::int64_t>(points * work(c) / (2.0 * lanes_for(c, m)));
+  return static_cast<std::int64_t>(work / (2.0 * lanes_for(c, m)));
 }
 
 void append(runtime::formula& f, expr_ref e) {
