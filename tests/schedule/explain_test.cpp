@@ -26,7 +26,8 @@ TEST_CASE("explain: the library's schedule and a user's, as calls") {
   CHECK(says(mm.explain(), "  tensorize(i0.i, i1.i)  (a tile of "));
   CHECK(says(mm.explain(), "bound: "));
   CHECK(says(mm.explain(), "1.18e+06 operations at "));
-  // What a row's elements share is computed once for it: the largest and their sum, no more than a step each an element.
+  // What a row's elements share is computed once for it: the largest and their sum, no more than a step each an
+  // element.
   auto soft = jit([](tensor<f32, shape<64, 128>> x) { return softmax(x); }, uncached());
   (void)soft(array<f32>::uniform({64, 128}, 1));
   CHECK(says(soft.explain(), "5.741e+04 operations at "));
