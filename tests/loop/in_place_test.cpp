@@ -55,7 +55,8 @@ TEST_CASE("contract_products: a product and its sum are one fma, in kernels alon
   CHECK(after("y[i0] = x[i0] * 2.0f + b[i0]") == "y[i0] = fma(x[i0], 2.0f, b[i0])\n");
   CHECK(after("y[i0] = x[i0] * 2.0f - b[i0]") == "y[i0] = fma(x[i0], 2.0f, -b[i0])\n");
   CHECK(after("y[i0] = b[i0] - x[i0] * b[i0]") == "y[i0] = fma(-x[i0], b[i0], b[i0])\n");
-  // Nothing to make one of: integers, a sum alone, a product alone.
-  for (const char* same : {"z[i0] = h[i0] + h[i0] * h[i0]", "y[i0] = x[i0] + b[i0]", "y[i0] = x[i0] * b[i0]"})
+  // Nothing to make one of: integers, a sum alone, a product alone, one less itself.
+  for (const char* same : {"z[i0] = h[i0] + h[i0] * h[i0]", "y[i0] = x[i0] + b[i0]", "y[i0] = x[i0] * b[i0]",
+                           "y[i0] = x[i0] * b[i0] - x[i0] * b[i0]"})
     CHECK(after(same) == std::string(same) + "\n");
 }

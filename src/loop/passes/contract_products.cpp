@@ -13,7 +13,8 @@ expr_ref contracted(expr_arena& a, expr_ref e) {
   if ((!e->is(prim::add) && !minus) || (e->type != f32 && e->type != f64)) return nullptr;
   for (int k = 0; k < 2; ++k) {
     const expr_ref product = e->operands[k], z = e->operands[1 - k];
-    if (!product->is(prim::mul)) continue;
+    // A product less itself is 0, not what its rounding cut off.
+    if (!product->is(prim::mul) || product == z) continue;
     const expr_ref x = product->operands[0], y = product->operands[1];
     const expr_ref fma[] = {minus && k == 1 ? a.apply(prim::neg, x) : x, y,
                             minus && k == 0 ? a.apply(prim::neg, z) : z};
