@@ -1,5 +1,7 @@
 #include "loop/lower_program.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <string>
 
 namespace tenon::ir {
@@ -32,6 +34,10 @@ void lower_program::outer(const indices& extents, const std::function<void(const
   indices at;
   expr_ref rest = p, below = total;
   for (int d = 0; d < extents.size; ++d) {
+    if (extents[d].e->is_constant(1)) {
+      at.push_back(wrap(a.index(0)));
+      continue;
+    }
     if (d + 1 == extents.size) {
       at.push_back(wrap(rest));
       break;
@@ -52,9 +58,12 @@ void lower_program::loop(sym begin, sym end, const std::function<void(sym)>& f) 
   add_loop(begin, end, loop_kind::serial, 1, f);
 }
 // A few registers: chains of steps wait for each other less, and lines of memory are read as a whole. Code is made with
-// as many lanes as the machine's registers hold.
+// as many lanes as the machine's registers hold, and no more than there are trips, where that is known.
 void lower_program::lanes(sym begin, sym end, const std::function<void(sym)>& f) {
-  add_loop(begin, end, loop_kind::vectorized, 64, f);
+  constexpr std::uint64_t most = 64;
+  const expr_ref count = arena_.sub(end.e, begin.e);
+  const std::uint64_t trips = count->is(expr_kind::constant) && count->payload > 0 ? count->payload : most;
+  add_loop(begin, end, loop_kind::vectorized, static_cast<int>(std::min(most, std::bit_ceil(trips))), f);
 }
 void lower_program::add_loop(sym begin, sym end, loop_kind kind, int width, const std::function<void(sym)>& f) {
   const expr_ref v = arena_.fresh_variable();

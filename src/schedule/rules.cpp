@@ -99,10 +99,14 @@ double operations(const computation& c) {
 std::int64_t nanoseconds(const computation& c, const machine_model& m) {
   // A program's trips are not known; each parallel one is taken for a row of some hundred steps.
   if (!c.value) return 1000;
-  const double work = weighed(c, [](expr_ref e) {
+  double work = weighed(c, [](expr_ref e) {
     if (e->is(expr_kind::reduce) || (is_integer(e->type) && !e->is(expr_kind::load))) return 0;
     return e->is(expr_kind::apply) && e->op >= prim::exp && e->op <= prim::erf ? 20 : 1;
   });
+  // Each element is stored, also where all of them are one value.
+  double stores = 1;
+  for (const computation::axis& x : c.axes) stores *= static_cast<double>(x.size);
+  work += stores;
   // About two vector operations a nanosecond.
   return static_cast<std::int64_t>(work / (2.0 * lanes_for(c, m)));
 }

@@ -31,6 +31,11 @@ TEST_CASE("explain: the library's schedule and a user's, as calls") {
   auto soft = jit([](tensor<f32, shape<64, 128>> x) { return softmax(x); }, uncached());
   (void)soft(array<f32>::uniform({64, 128}, 1));
   CHECK(says(soft.explain(), "5.741e+04 operations at "));
+  // One value everywhere is stored everywhere.
+  auto fill = jit([](tensor<f32, shape<>> x) { return broadcast_to(x, {1024, 1024}); },
+                  uncached("llvm -mcpu=x86-64-v3 -num-threads=1"));
+  (void)fill(array<f32>::zeros({}));
+  CHECK(says(fill.explain(), "predicted 65.5 us"));
 
   schedule s = mm.schedule();
   auto [i, j, k] = s.loops<3>("matmul");
