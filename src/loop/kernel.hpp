@@ -65,7 +65,8 @@ struct while_loop {
   expr_ref condition;
   stmt_ref body;
 };
-/// buffer[indices] will be read soon: its line is asked for. The indices may lie anywhere.
+/// buffer[indices] will be read soon: its line is asked for; in a vectorized loop the lines of all lanes, which lie
+/// side by side or are the same. The indices may lie anywhere.
 struct prefetch {
   std::int64_t buffer;
   std::vector<expr_ref> indices;

@@ -8,6 +8,7 @@
 #include "graph/loop_order.hpp"
 #include "loop/evaluate.hpp"
 #include "schedule/interleave.hpp"
+#include "schedule/next_row.hpp"
 #include "schedule/rules.hpp"
 
 namespace tenon::scheduling {
@@ -36,7 +37,7 @@ bool is_costly(expr_ref e, const std::vector<expr_ref>& variables) {
 class nest {
  public:
   nest(computation& c, const machine_model& m)
-      : c_(c), a_(c.kernel.make()), lanes_(lanes_for(c, m)), row_bytes_(m.l2_bytes / 2) {
+      : c_(c), m_(m), a_(c.kernel.make()), lanes_(lanes_for(c, m)), row_bytes_(m.l2_bytes / 2) {
     for (const computation::axis& x : c.axes)
       if (x.variable->is(expr_kind::variable)) axes_.push_back(&x);
     for (expr_ref e : post_order(c.values()))
@@ -69,8 +70,9 @@ class nest {
     const fused_loop f = fuse_loops(a_, extents);
     std::vector<std::pair<expr_ref, expr_ref>> at;
     for (int d = 0; d < fused; ++d) at.emplace_back(axes_[d]->variable, f.indices[d]);
-    const stmt_ref body = substituted(inside(fused), at);
+    stmt_ref body = substituted(inside(fused), at);
     const int rows = rows_at_once(body, f);
+    body = ask_for_next_row(c_, m_, body, f.variable, f.extent, rows);
     if (rows == 1) return make_stmt(loop{f.variable, a_.index(0), f.extent, loop_kind::parallel, 1, body});
     // Blocks of rows; the last one may have fewer.
     const expr_ref size = a_.index(rows), b = a_.fresh_variable(), first = a_.mul(b, size);
@@ -466,6 +468,7 @@ class nest {
   }
 
   computation& c_;
+  const machine_model& m_;
   expr_arena& a_;
   int lanes_;
   std::int64_t row_bytes_;  // that a row kept between loops may have

@@ -6,6 +6,12 @@ namespace tenon::codegen {
 using ir::expr_kind;
 using ir::expr_ref;
 
+namespace {
+/// What a map whose result goes past the caches will read some vectors later: the processor's own look-ahead ends with
+/// each page.
+constexpr std::int64_t streamed_ahead = 2048;
+}  // namespace
+
 std::optional<std::int64_t> emitter::stride_number(const buffer_state& s, std::size_t d) const {
   std::int64_t n = 1;
   for (expr_ref f : s.factors[d]) {
@@ -325,7 +331,9 @@ emitter::value emitter::load_vector(const access& a, expr_ref mask) {
   if (how == pattern::contiguous) {
     value p = pointer(a.buffer, offset(a));
     // What a mask may leave out may lie anywhere, also where streamed stores write: fetched lines make those slow.
-    if (lanes_->aligned && !m && buffers_[static_cast<std::size_t>(a.buffer)].constant) ask_ahead(p);
+    if (lanes_->aligned && !m && buffers_[static_cast<std::size_t>(a.buffer)].constant &&
+        !lanes_->asked.contains(a.buffer))
+      ask_ahead(p, streamed_ahead);
     return read_contiguous(a.buffer, p, m, width);
   }
   if (how == pattern::reversed) {
@@ -344,13 +352,11 @@ emitter::value emitter::load_vector(const access& a, expr_ref mask) {
   return v;
 }
 
-/// The line that a map whose result goes past the caches will read some vectors later: the processor's own look-ahead
-/// ends with each page. The address may lie behind the end: prefetches do not fault.
-void emitter::ask_ahead(value p) {
-  constexpr std::int64_t bytes_ahead = 2048;
+/// The line so many bytes behind `p`. The address may lie behind the end: prefetches do not fault.
+void emitter::ask_ahead(value p, std::int64_t bytes) {
   b_.CreateIntrinsic(
       llvm::Intrinsic::prefetch, {b_.getPtrTy()},
-      {b_.CreateGEP(b_.getInt8Ty(), p, index_number(bytes_ahead)), b_.getInt32(0), b_.getInt32(3), b_.getInt32(1)});
+      {b_.CreateGEP(b_.getInt8Ty(), p, index_number(bytes)), b_.getInt32(0), b_.getInt32(3), b_.getInt32(1)});
 }
 
 /// Past the caches, to where a vector begins at a multiple of its size.

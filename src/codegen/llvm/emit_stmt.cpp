@@ -104,11 +104,13 @@ void emitter::emit(const ir::while_loop& x) {
 void emitter::emit(const ir::prefetch& x) {
   statement s(*this);
   const access to{x.buffer, x.indices};
-  if (lanes_ && !uniform(to)) fail("a prefetch that differs between lanes");
+  const pattern how = lanes_ ? classify(to) : pattern::uniform;
+  if (how != pattern::uniform && how != pattern::contiguous) fail("a prefetch of more than a vector's lines");
   // Not inbounds: the address may lie behind the end.
   value p =
       b_.CreateGEP(a_->memory_type(type_of(to)), buffers_[static_cast<std::size_t>(x.buffer)].pointer, offset(to));
-  b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()}, {p, b_.getInt32(0), b_.getInt32(3), b_.getInt32(1)});
+  const std::int64_t bytes = how == pattern::contiguous ? std::int64_t{lanes()} * size_of(type_of(to)) : 1;
+  for (std::int64_t at = 0; at < bytes; at += 64) ask_ahead(p, at);
 }
 
 void emitter::emit(const ir::loop& x) {

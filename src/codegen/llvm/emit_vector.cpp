@@ -51,7 +51,7 @@ int emitter::unrolled_sets(const ir::loop& x, const std::unordered_map<std::int6
       pure = pure && p != partials.end() && p->second.elements == 1;
       ++updates;
     } else {
-      pure = pure && std::holds_alternative<ir::block>(s.v);
+      pure = pure && (std::holds_alternative<ir::block>(s.v) || std::holds_alternative<ir::prefetch>(s.v));
     }
   });
   return !pure ? 1 : updates <= 2 ? 4 : updates <= 4 ? 2 : 1;
@@ -59,7 +59,13 @@ int emitter::unrolled_sets(const ir::loop& x, const std::unordered_map<std::int6
 
 /// The streamed store of a loop: what can go past the caches is a map whose vectors are whole registers of the machine.
 const ir::store* emitter::streamed_store(const ir::loop& x) {
-  const auto* s = std::get_if<ir::store>(&x.body->v);
+  const ir::stmt* only = x.body.get();
+  if (const auto* b = std::get_if<ir::block>(&only->v)) {
+    const auto asks = [](const ir::stmt_ref& e) { return std::holds_alternative<ir::prefetch>(e->v); };
+    if (b->list.empty() || !std::all_of(b->list.begin(), b->list.end() - 1, asks)) return nullptr;
+    only = b->list.back().get();
+  }
+  const auto* s = std::get_if<ir::store>(&only->v);
   if (!s || !s->streamed || !s->mask->is_true()) return nullptr;
   const access to{s->buffer, s->indices};
   const int bytes = lanes() * size_of(type_of(to));
@@ -99,6 +105,7 @@ void emitter::vectorized(const ir::loop& x) {
   context.width = width;
   ir::visit(x.body, [&](const ir::stmt& s) {
     if (const auto* d = std::get_if<ir::declare>(&s.v)) context.declared.insert(d->buffer);
+    if (const auto* p = std::get_if<ir::prefetch>(&s.v)) context.asked.insert(p->buffer);
     if (std::holds_alternative<ir::contraction>(s.v)) fail("a contraction inside a vectorized loop");
   });
   find_partials(x, context);

@@ -60,6 +60,7 @@ class emitter {
     int set = 0;                         ///< which of the unrolled sets of partials
     const ir::store* aligned = nullptr;  ///< the streamed store whose vectors are whole here and begin at their size
     std::unordered_set<std::int64_t> declared;
+    std::unordered_set<std::int64_t> asked;  ///< of what the loop's own prefetches ask for
     std::unordered_map<std::int64_t, partial> partials;
     std::unordered_map<ir::expr_ref, bool> varying;
   };
@@ -140,7 +141,7 @@ class emitter {
   void lane_body(const ir::loop&, value base, value mask, int set);
   value tail_mask(value remaining, int width);
   const ir::store* streamed_store(const ir::loop&);
-  void ask_ahead(value p);
+  void ask_ahead(value p, std::int64_t bytes);
   value lanes_to_alignment(const ir::store&, value begin);
   int natural_width(const ir::loop&) const;
   int unrolled_sets(const ir::loop&, const std::unordered_map<std::int64_t, partial>&) const;
