@@ -56,6 +56,7 @@ struct processor {
   int level = 1;
   std::string identity;
   bool halves_512 = false;  ///< works on 512 bits in two halves
+  bool intel = false;
 };
 
 processor this_processor() {
@@ -80,6 +81,7 @@ processor this_processor() {
   // Not b: it names the core that answers.
   p.identity = fmt::format("x86:{:x}.{:x}.{:x}", a, c, d);
   // AMD's family 0x19: Zen 4, the only one of it with AVX-512.
+  p.intel = __builtin_cpu_is("intel");
   p.halves_512 = __builtin_cpu_is("amd") && (a >> 8 & 0xf) + (a >> 20 & 0xff) == 0x19;
   leaf(7, 0);
   p.identity += fmt::format(".{:x}.{:x}.{:x}", b, c, d);
@@ -120,7 +122,7 @@ machine_summary summarize(const std::string& cpu) {
   if (cpu == "native") {
     scheduling::machine_model model = model_of_level(here.level);
     model.dot_bytes = here.level >= 4 && host_has("avx512vnni");
-    model.dot_bf16 = here.level >= 4 && host_has("avx512bf16");
+    model.dot_bf16 = here.level >= 4 && host_has("avx512bf16") && !here.intel;
     if (here.level >= 4 && here.halves_512) model.products_a_cycle = 1;
     return {model, here.level >= 3, here.identity};
   }
@@ -136,6 +138,8 @@ machine_summary summarize(const std::string& cpu) {
   const auto has = [&](std::string_view feature) { return m.features.find(feature) != std::string::npos; };
   machine_summary s = {model_of(m.vector_bits, m.fma, has("+avx512vnni"), has("+avx512bf16")), m.fma, m.text()};
   if (cpu == "znver4") s.model.products_a_cycle = 1;
+  // On Intel's (Emerald Rapids) vdpbf16ps takes as long as four multiply-adds.
+  if (!cpu.starts_with("znver")) s.model.dot_bf16 = false;
   return s;
 }
 

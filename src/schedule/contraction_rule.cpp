@@ -48,7 +48,10 @@ class builder {
     panels_.group = choose_group();
     steps_ = c.at_call(innermost());
     if (grouped() && p.sum->loops() > 1 && !reads_groups()) bordered_ = &p_.a;
-    pack_ = !constant_ && (must_pack() || grouped());
+    widens_a_ = widens(p.a) && columns_ > 4 * lanes_;
+    widens_b_ = widens(p.b) && (!constant_ || p.unit_columns) && rows_ >= least_rows_to_pack && may_pack();
+    if (widens_b_) constant_ = false;
+    pack_ = !constant_ && (must_pack() || grouped() || widens_b_);
     const register_tile t = choose_register_tile(m, tiles_of(row_extent()));
     // A tile is no larger than what it is cut from ever is.
     height_ = p.row < 0 ? t.rows : static_cast<int>(std::min<extent_t>(t.rows, c.at_least(axis(p.row).extent)));
@@ -147,22 +150,22 @@ class builder {
       at.packed = static_cast<std::int64_t>(launch_.packed.back().parameter);
       if (const int d = batch_axis(p_); d >= 0) at.batch = a_.substitute(axis(d).variable, at_);
     } else if (pack_) {
-      local_pack made = pack_block(c_, p_, panels_, panel_begin, panel_end, columns.most, part_, lanes_, at_);
+      const dtype type = widens_b_ ? p_.sum->type : p_.b.load->type;
+      local_pack made = pack_block(c_, p_, type, panels_, panel_begin, panel_end, columns.most, part_, lanes_, at_);
       at.packed = made.buffer;
       at.packed_panel = a_.sub(panel, panel_begin);
       (outer_ >= 0 && in_b(outer_) ? each_outer_row : before).push_back(std::move(made.fill));
     }
-    if (grouped() && !bordered_ && !reads_groups()) {
-      at.first_copied = first_row(tile_begin);
-      const expr_ref rows_of_all = a_.mul(rows.most, a_.index(height_));
-      const expr_ref count =
-          a_.sub(a_.add(first_row(a_.sub(tile_end, a_.index(1))), a_.index(height_)), at.first_copied);
-      local_pack made = copy_rows(c_, p_, at.first_copied, count, rows_of_all, panels_.group, 4 * lanes_, at_);
+    std::vector<stmt_ref> each_row_tile;
+    if (widens_a_ || (grouped() && !bordered_ && !reads_groups())) {
+      const dtype type = widens_a_ ? p_.sum->type : p_.a.load->type;
+      local_pack made = copy_rows(c_, p_, type, first_row(row_tile), height_, part_, panels_.group, 4 * lanes_, at_);
       at.copied = made.buffer;
-      (outer_ >= 0 ? each_outer_row : before).push_back(std::move(made.fill));
+      each_row_tile.push_back(std::move(made.fill));
     }
     stmt_ref s = in_parts() ? tile_of_part(at, part, parts) : tile(at, c_.value, results_beside(), false);
-    s = make_stmt(loop{panel, panel_begin, panel_end, loop_kind::serial, 1, s});
+    each_row_tile.push_back(make_stmt(loop{panel, panel_begin, panel_end, loop_kind::serial, 1, s}));
+    s = make_block(std::move(each_row_tile));
     s = make_stmt(loop{row_tile, tile_begin, tile_end, loop_kind::serial, 1, s});
     each_outer_row.push_back(s);
     s = make_block(std::move(each_outer_row));
@@ -273,6 +276,13 @@ class builder {
     return a_.min(a_.mul(row_tile, a_.index(height_)), a_.sub(axis(p_.row).extent, a_.index(height_)));
   }
 
+  // ---- 16-bit floats without dot products: copies of what many tiles read are made in the type of the sum, so that no
+  // step of a tile widens anything
+  bool widens(const product::operand& o) const {
+    return !grouped() && p_.sum->type == f32 && is_float(o.load->type) && size_of(o.load->type) == 2 &&
+           o.value == a_.cast(f32, o.load) && p_.sum->loops() == 1 && !by_outer_rows();
+  }
+
   // ---- dot products of groups of steps: bytes in fours, bf16 in pairs where the machine has an instruction for them
   bool grouped() const { return panels_.group > 1; }
   int choose_group() {
@@ -372,7 +382,7 @@ class builder {
     // So few tiles read a row's steps that what parts cost, the result's way there and back, is more.
     constexpr extent_t few_panels = 4;
     if (!in_place && columns_ <= few_panels * panels_.width) return steps_;
-    extent_t most = m_.l1_bytes / 2 / size_of(p_.a.load->type) / height_;
+    extent_t most = m_.l1_bytes / 2 / size_of(widens_a_ ? p_.sum->type : p_.a.load->type) / height_;
     if (in_place && beyond_l2()) most = std::min(most, steps_in_l2(m_, step_stride()) / 2);
     most = std::max<extent_t>(most / std::max<extent_t>(1, depth_ / std::max<extent_t>(steps_, 1)), 64);
     return even_parts(most, 16);
@@ -396,7 +406,7 @@ class builder {
     const extent_t row_tiles = ceil_div(row_extent(), height_);
     // A block of b stays in half of the second-level cache while rows of a go by.
     const extent_t steps = depth_ / std::max<extent_t>(steps_, 1) * std::min(steps_, steps_per_part_);
-    const extent_t panel_bytes = steps * panels_.width * size_of(p_.b.load->type);
+    const extent_t panel_bytes = steps * panels_.width * size_of(widens_b_ ? p_.sum->type : p_.b.load->type);
     const extent_t most_panels =
         windows_ ? panels  // each block of columns would compute them again
                  : std::clamp<extent_t>(m_.l2_bytes / 2 / std::max<extent_t>(panel_bytes, 1), 1, panels);
@@ -450,7 +460,6 @@ class builder {
     expr_ref row_tile, first_row_tile, panel, packed_panel, batch = nullptr;
     std::int64_t packed = -1;  // buffer of b's panels
     std::int64_t copied = -1;  // buffer of a's rows
-    expr_ref first_copied = nullptr;
   };
   // The sum so far is the result's value until the last part makes the computation's of it.
   stmt_ref tile_of_part(const tile_place& where, expr_ref part, expr_ref parts) {
@@ -520,8 +529,9 @@ class builder {
     const auto at = place(column, steps);
     t.a = a_.substitute(p_.a.value, at);
     if (where.copied >= 0) {
-      const expr_ref in_copy[] = {a_.sub(row, where.first_copied), steps.back()};
-      t.a = a_.cast(p_.a.value->type, a_.load(p_.a.load->type, where.copied, in_copy));
+      const expr_ref in_copy[] = {t.row, a_.sub(steps.back(), part_.begin)};
+      const dtype type = c_.kernel.buffers[static_cast<std::size_t>(where.copied)].type;
+      t.a = a_.cast(p_.a.value->type, a_.load(type, where.copied, in_copy));
     }
     if (where.packed >= 0) {
       // A constant is packed as a whole, a block of b by parts.
@@ -593,7 +603,8 @@ class builder {
   }
   // Whether the rows of tiles lie one after the other, and each is read by one tile alone.
   bool rows_follow_each_other() const {
-    return panels_.narrow() && !grouped() && !bordered_ && !in_parts() && height_ > 1 && p_.sum->loops() == 1 &&
+    return panels_.narrow() && !grouped() && !widens_a_ && !bordered_ && !in_parts() && height_ > 1 &&
+           p_.sum->loops() == 1 &&
            c_.kernel.buffers[static_cast<std::size_t>(p_.a.load->payload)].where == scope::parameter &&
            row_stride() == steps_ * size_of(p_.a.load->type);
   }
@@ -622,6 +633,7 @@ class builder {
   const machine_model& m_;
   launch& launch_;
   int lanes_ = 1, height_ = 1;
+  bool widens_a_ = false, widens_b_ = false;
   bool constant_ = false, pack_ = false;  // b is packed: when the callable is built, at each call
   bool turns_columns_ = false;            // b's copy with its border has unit stride in the columns, b has not
   product::operand* bordered_ = nullptr;  // the one whose windows leave its buffer

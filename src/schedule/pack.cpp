@@ -29,15 +29,16 @@ expr_ref up_to_the_end(computation& c, const product& p, expr_ref load, expr_ref
 }
 }  // namespace
 
-local_pack pack_block(computation& c, const product& p, const panels& all, expr_ref begin, expr_ref end, expr_ref most,
-                      const depth_block& depth, int lanes, std::vector<std::pair<expr_ref, expr_ref>> at) {
+local_pack pack_block(computation& c, const product& p, dtype type, const panels& all, expr_ref begin, expr_ref end,
+                      expr_ref most, const depth_block& depth, int lanes,
+                      std::vector<std::pair<expr_ref, expr_ref>> at) {
   expr_arena& a = c.kernel.make();
   std::vector<expr_ref> extents{most};
   for (int i : p.order)
     extents.push_back(i == p.order.back() ? groups_of(a, depth.most, all.group) : p.sum->loop_extent(i));
   extents.push_back(a.index(all.width));
   if (all.group > 1) extents.push_back(a.index(all.group));
-  local_pack result{c.kernel.add_buffer("packed", p.b.load->type, scope::scratch, extents), nullptr};
+  local_pack result{c.kernel.add_buffer("packed", type, scope::scratch, extents), nullptr};
 
   const expr_ref panel = a.fresh_variable(), column = a.fresh_variable();
   at.emplace_back(c.axes[static_cast<std::size_t>(p.column)].variable, a.add(all.first(a, panel), column));
@@ -54,7 +55,7 @@ local_pack pack_block(computation& c, const product& p, const panels& all, expr_
     at.emplace_back(p.sum->loop_variable(p.order[i]), i + 1 == p.order.size() ? step : reduction[i]);
   const auto buffer_id = result.buffer;
   const expr_ref value = up_to_the_end(c, p, a.substitute(p.b.load, at), step, all.group);
-  stmt_ref s = make_stmt(store{buffer_id, indices, value, a.boolean(true)});
+  stmt_ref s = make_stmt(store{buffer_id, indices, a.cast(type, value), a.boolean(true)});
   // Whole vectors: what the tile's width is a multiple of.
   int width = lanes;
   while (all.group == 1 && all.width % (2 * width) == 0 && width < 4 * lanes) width *= 2;
@@ -111,18 +112,19 @@ int batch_axis(const product& p) {
   return found;
 }
 
-local_pack copy_rows(computation& c, const product& p, expr_ref first, expr_ref count, expr_ref most, int group,
-                     int lanes, std::vector<std::pair<expr_ref, expr_ref>> at) {
+local_pack copy_rows(computation& c, const product& p, dtype type, expr_ref first, int count, const depth_block& depth,
+                     int group, int lanes, std::vector<std::pair<expr_ref, expr_ref>> at) {
   expr_arena& a = c.kernel.make();
-  const expr_ref steps = a.mul(groups_of(a, p.sum->loop_extent(0), group), a.index(group));
-  const expr_ref row = a.fresh_variable(), step = a.fresh_variable();
-  local_pack result{c.kernel.add_buffer("rows", p.a.load->type, scope::scratch, {most, steps}), nullptr};
+  const auto whole = [&](expr_ref steps) { return a.mul(groups_of(a, steps, group), a.index(group)); };
+  const expr_ref row = a.fresh_variable(), step = a.fresh_variable(), rows = a.index(count);
+  local_pack result{c.kernel.add_buffer("rows", type, scope::scratch, {rows, whole(depth.most)}), nullptr};
   if (p.row >= 0) at.emplace_back(c.axes[static_cast<std::size_t>(p.row)].variable, a.add(first, row));
-  at.emplace_back(p.sum->loop_variable(0), step);
-  const expr_ref value = up_to_the_end(c, p, a.substitute(p.a.load, at), step, group);
-  stmt_ref s = make_stmt(store{result.buffer, {row, step}, value, a.boolean(true)});
-  s = make_stmt(loop{step, a.index(0), steps, loop_kind::vectorized, lanes, s});
-  result.fill = make_stmt(loop{row, a.index(0), count, loop_kind::serial, 1, s});
+  const expr_ref of_all = a.add(depth.begin, step);
+  at.emplace_back(p.sum->loop_variable(0), of_all);
+  const expr_ref value = up_to_the_end(c, p, a.substitute(p.a.load, at), of_all, group);
+  stmt_ref s = make_stmt(store{result.buffer, {row, step}, a.cast(type, value), a.boolean(true)});
+  s = make_stmt(loop{step, a.index(0), whole(depth.extent), loop_kind::vectorized, lanes, s});
+  result.fill = make_stmt(loop{row, a.index(0), rows, loop_kind::serial, 1, s});
   return result;
 }
 
@@ -178,8 +180,7 @@ expr_ref packed_operand(computation& c, const product& p, std::int64_t buffer, e
   indices.push_back(column);
   if (in_group) indices.push_back(in_group);
   expr_arena& a = c.kernel.make();
-  const expr_ref load = a.load(p.b.load->type, buffer, indices);
-  return p.b.value == p.b.load ? load : a.cast(p.b.value->type, load);
+  return a.cast(p.b.value->type, a.load(c.kernel.buffers[static_cast<std::size_t>(buffer)].type, buffer, indices));
 }
 
 namespace {

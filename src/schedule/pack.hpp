@@ -28,12 +28,12 @@ struct depth_block {
 /// A local copy of a block of panels, made by whoever works on it:
 ///   for r..., p in [begin, end), c: packed[p - begin][r...][c] = b(r..., first(p) + c)
 /// `at` are the values of the computation's other axes. Gives the buffer; `most` panels fit. Groups are whole: behind
-/// the last step are zeros.
+/// the last step are zeros. Elements are stored in `type`.
 struct local_pack {
   std::int64_t buffer;
   ir::stmt_ref fill;
 };
-local_pack pack_block(ir::computation&, const product&, const panels&, ir::expr_ref begin, ir::expr_ref end,
+local_pack pack_block(ir::computation&, const product&, dtype type, const panels&, ir::expr_ref begin, ir::expr_ref end,
                       ir::expr_ref most, const depth_block&, int lanes,
                       std::vector<std::pair<ir::expr_ref, ir::expr_ref>> at);
 
@@ -55,10 +55,10 @@ ir::expr_ref packed_operand(ir::computation&, const product&, std::int64_t buffe
                             ir::expr_ref panel, const std::vector<ir::expr_ref>& reduction, ir::expr_ref column,
                             ir::expr_ref in_group);
 
-/// A local copy of rows of a as dot products read them: `count` rows from `first`, each a contiguous run of whole
-/// groups with zeros behind the last step.
-///   for i in [0, count), s: copied[i][s] = a(first + i, s)
-local_pack copy_rows(ir::computation&, const product&, ir::expr_ref first, ir::expr_ref count, ir::expr_ref most,
+/// A local copy of a part of `count` rows of a, from `first` on, stored in `type`; each row is a contiguous run of
+/// whole groups with zeros behind the last step.
+///   for i in [0, count), s: copied[i][s] = a(first + i, begin + s)
+local_pack copy_rows(ir::computation&, const product&, dtype type, ir::expr_ref first, int count, const depth_block&,
                      int group, int lanes, std::vector<std::pair<ir::expr_ref, ir::expr_ref>> at);
 /// How many groups cover so many steps.
 ir::expr_ref groups_of(ir::expr_arena&, ir::expr_ref steps, int group);

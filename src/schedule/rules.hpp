@@ -18,12 +18,13 @@ struct record;  // schedule/steps.hpp
 
 /// What the rules ask of a machine.
 struct machine_model {
-  int vector_bits = 128;                                   ///< widest natural vector
-  int registers = 16;                                      ///< vector registers
-  bool fma = false;                                        ///< a product and a sum, rounded once
-  int products_a_cycle = 2;                                ///< vectors of multiply-adds of that width
-  bool dot_bytes = false, dot_bf16 = false;                ///< dot products of 4 bytes, of 2 bf16
-  int threads = 1;                                         ///< that a call will use
+  int vector_bits = 128;     ///< widest natural vector
+  int registers = 16;        ///< vector registers
+  bool fma = false;          ///< a product and a sum, rounded once
+  int products_a_cycle = 2;  ///< vectors of multiply-adds of that width
+  bool dot_bytes = false;    ///< dot products of 4 bytes
+  bool dot_bf16 = false;     ///< dot products of 2 bf16, in less time than two multiply-adds of f32
+  int threads = 1;           ///< that a call will use
   std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10;  ///< data caches of one core
   int l1_ways = 8, l2_ways = 8;                            ///< lines that each set of them holds
   bool winograd = true;  ///< whether convolutions may be made of transformed tiles, which round more
