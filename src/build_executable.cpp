@@ -652,7 +652,7 @@ class builder {
       if (fresh) kernels.push_back({std::move(*l->loops), detail::hash_text(l->text + suffix), {}, nullptr});
       kernels[it->second].steps.push_back(at);
     }
-    obtain(kernels, machine, settings_, out_->report, times_);
+    obtain(kernels, settings_, out_->report, times_);
     for (wanted_kernel& w : kernels)
       for (std::size_t s : w.steps) out_->run.steps[s].kernel = w.code;
   }

@@ -42,7 +42,7 @@ std::string assembly_of(const kernel_report& k, const std::string& cpu) {
   ir::kernel made = ir::parse_kernel(k.loops);
   const codegen::generator& g = codegen::llvm();
   const codegen::machine m = g.resolve(cpu);
-  ir::expand_math(made, m.fma);
+  ir::expand_math(made, m.fma, m.scales());
   return g.assembly(made, m);
 }
 

@@ -22,7 +22,7 @@ class obtainer {
 
   // From the process, from disk, else compiled. What another thread compiles now is waited for, when all of our own is
   // done.
-  void obtain(std::vector<wanted_kernel>& kernels, const codegen::machine_summary& summary) {
+  void obtain(std::vector<wanted_kernel>& kernels) {
     std::vector<wanted_kernel*> open;
     for (wanted_kernel& w : kernels) open.push_back(&w);
     while (!open.empty()) {
@@ -40,7 +40,7 @@ class obtainer {
           missing.push_back(w);
         }
       }
-      if (!missing.empty()) compile_all(missing, summary);
+      if (!missing.empty()) compile_all(missing);
       claims.release();
       for (const wanted_kernel* w : others) compile_claims::wait(w->key);
       open = std::move(others);
@@ -55,7 +55,7 @@ class obtainer {
   }
 
   // In parallel.
-  void compile_all(const std::vector<wanted_kernel*>& missing, const codegen::machine_summary& summary) {
+  void compile_all(const std::vector<wanted_kernel*>& missing) {
     const codegen::generator& generator = codegen::llvm();
     const codegen::machine machine = generator.resolve(settings_.target.cpu);
     std::mutex failure_mutex;
@@ -63,7 +63,7 @@ class obtainer {
     std::atomic<std::size_t> next{0};
     auto work = [&] {
       for (std::size_t i; (i = next.fetch_add(1)) < missing.size();) try {
-          compile_one(*missing[i], generator, machine, summary);
+          compile_one(*missing[i], generator, machine);
         } catch (...) {
           const std::lock_guard lock(failure_mutex);
           failure = std::current_exception();
@@ -81,13 +81,12 @@ class obtainer {
     if (failure) std::rethrow_exception(failure);
     report_.compilations += static_cast<std::int64_t>(missing.size());
   }
-  void compile_one(wanted_kernel& w, const codegen::generator& generator, const codegen::machine& machine,
-                   const codegen::machine_summary& summary) {
+  void compile_one(wanted_kernel& w, const codegen::generator& generator, const codegen::machine& machine) {
     using when = dump_words::when;
     dump_loops(w.k, when::before, "expand_math");
     {
       const timed t(times_, "expand_math");
-      expand_math(w.k, summary.fma);
+      expand_math(w.k, machine.fma, machine.scales());
       verify(w.k);
     }
     dump_loops(w.k, when::after, "expand_math");
@@ -119,9 +118,8 @@ class obtainer {
 
 }  // namespace
 
-void obtain(std::vector<wanted_kernel>& kernels, const codegen::machine_summary& machine, const compile_settings& s,
-            compile_report& r, stage_times& times) {
-  obtainer(s, r, times).obtain(kernels, machine);
+void obtain(std::vector<wanted_kernel>& kernels, const compile_settings& s, compile_report& r, stage_times& times) {
+  obtainer(s, r, times).obtain(kernels);
 }
 
 }  // namespace tenon

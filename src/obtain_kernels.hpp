@@ -16,7 +16,6 @@ struct wanted_kernel {
 };
 
 /// Each kernel's code. What was found where goes into the report. Throws what compilation throws.
-void obtain(std::vector<wanted_kernel>&, const codegen::machine_summary&, const compile_settings&, compile_report&,
-            stage_times&);
+void obtain(std::vector<wanted_kernel>&, const compile_settings&, compile_report&, stage_times&);
 
 }  // namespace tenon

@@ -57,6 +57,10 @@ class native_f32 {
   friend native_f32 fma(native_f32 a, native_f32 b, native_f32 c) {
     return native_f32(std::fma(a.value_, b.value_, c.value_));
   }
+  friend native_f32 scale(native_f32 a, native_f32 n) {
+    const bool finite = std::isfinite(n.value_);
+    return finite ? native_f32(std::scalbn(a.value_, static_cast<int>(n.value_))) : native_f32(a.value_ * n.value_);
+  }
   friend native_f32 sqrt(native_f32 a) { return native_f32(std::sqrt(a.value_)); }
   friend native_f32 abs(native_f32 a) { return native_f32(std::fabs(a.value_)); }
   friend native_f32 round_even(native_f32 a) { return native_f32(std::nearbyint(a.value_)); }

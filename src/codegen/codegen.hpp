@@ -18,6 +18,9 @@ struct machine {
   bool fma = false;
   std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10;
   std::string text() const { return cpu + ":" + features; }
+  /// Whether x * 2^n is an instruction.
+  bool scales() const { return has("+avx512f") && has("+avx512vl"); }
+  bool has(std::string_view feature) const { return features.find(feature) != std::string::npos; }
 };
 
 /// Seconds of one compilation.

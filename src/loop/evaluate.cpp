@@ -128,6 +128,11 @@ T float_binary(prim p, T a, T b) {
       return static_cast<T>(std::pow(double(a), double(b)));
     case prim::atan2:
       return static_cast<T>(std::atan2(double(a), double(b)));
+    case prim::scale: {
+      if (!std::isfinite(b)) return std::isnan(b) ? a + b : b > 0 ? a * b : a * T(0);
+      constexpr T far = 5000;  // beyond which every result is 0 or infinite
+      return std::scalbn(a, static_cast<int>(std::clamp(std::floor(b), -far, far)));
+    }
     default:
       break;
   }
@@ -280,7 +285,8 @@ std::int64_t cast_bits(dtype to, dtype from, std::int64_t bits) {
 enum class domain : std::uint8_t { numbers, floats, integers, booleans, numbers_or_booleans, anything };
 domain domain_of(prim p) {
   if (p == prim::equal || p == prim::not_equal) return domain::numbers_or_booleans;
-  if (p == prim::atan2 || p == prim::fma || p == prim::isnan || p == prim::isinf) return domain::floats;
+  if (p == prim::atan2 || p == prim::fma || p == prim::scale || p == prim::isnan || p == prim::isinf)
+    return domain::floats;
   if (p >= prim::floor && p <= prim::erf) return domain::floats;
   if (p >= prim::logical_and && p <= prim::logical_not) return domain::booleans;
   if (p >= prim::bit_and && p <= prim::shift_right_logical) return domain::integers;

@@ -13,10 +13,12 @@ namespace tenon::ir {
 //    more give 0 (or the sign)
 //  - min, max propagate NaN; comparisons with NaN are false, not_equal true; round is half to even; sign(NaN) is NaN
 //  - float to integer casts truncate and saturate, NaN gives 0; integer to integer casts wrap; to b8 is "not equal 0"
+//  - scale is x * 2^floor(n), rounded once; for generated kernels: on a machine without AVX-512, expand_math makes
+//    products of it, for 1/2 <= |x| <= 2 and whole n in [-250, 254] only
 //  - fma rounds once; f16 and bf16 are only loaded, stored and cast: arithmetic happens in f32
 // clang-format off
 #define TENON_PRIMS(X)                                                                                              \
-  X(add, 2) X(sub, 2) X(mul, 2) X(div, 2) X(mod, 2) X(min, 2) X(max, 2) X(pow, 2) X(atan2, 2) X(fma, 3)             \
+  X(add, 2) X(sub, 2) X(mul, 2) X(div, 2) X(mod, 2) X(min, 2) X(max, 2) X(pow, 2) X(atan2, 2) X(fma, 3) X(scale, 2) \
   X(neg, 1) X(abs, 1) X(sign, 1) X(floor, 1) X(ceil, 1) X(round, 1) X(trunc, 1) X(sqrt, 1) X(rsqrt, 1)              \
   X(reciprocal, 1) X(exp, 1) X(exp2, 1) X(expm1, 1) X(log, 1) X(log2, 1) X(log1p, 1) X(sin, 1) X(cos, 1)            \
   X(tan, 1) X(asin, 1) X(acos, 1) X(atan, 1) X(sinh, 1) X(cosh, 1) X(tanh, 1) X(asinh, 1) X(acosh, 1)               \

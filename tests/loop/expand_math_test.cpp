@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <random>
 
 #include "loop/helpers.hpp"
@@ -61,14 +62,21 @@ TEST_CASE("expanded f32 functions hold primitive operations only and keep their 
     CAPTURE(f);
     kernel k = unary(f, f32);
     const std::vector<float> expected = run<float>(k, {x});
-    for (bool fused : {true, false}) {
+    std::vector<float> scaled;
+    for (const auto& [fused, scales] : {std::pair(true, true), std::pair(true, false), std::pair(false, false)}) {
       CAPTURE(fused);
+      CAPTURE(scales);
       kernel e = unary(f, f32);
-      expand_math(e, fused);
+      expand_math(e, fused, scales);
       verify(e);
       CHECK_FALSE(holds_math(e));
+      CHECK((scales || to_string(e).find("scale(") == std::string::npos));
       CHECK(to_string(parse_kernel(to_string(e))) == to_string(e));
       const std::vector<float> y = run<float>(e, {x});
+      if (scales)
+        scaled = y;
+      else
+        CHECK(std::memcmp(y.data(), scaled.data(), y.size() * sizeof(float)) == 0);
       for (std::size_t i = 0; i < x.size(); ++i) {
         const bool same = (std::isnan(y[i]) && std::isnan(expected[i])) || distance(y[i], expected[i]) <= 4;
         CHECK_MESSAGE(same, f, "(", x[i], ") is ", y[i], ", not ", expected[i]);

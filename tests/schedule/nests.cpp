@@ -361,7 +361,7 @@ void check(std::uint64_t seed, const std::vector<codegen::machine>& machines, bo
       test::interpret(c.kernel, interpreted.data, {});
       if (!expected.same(interpreted, why)) throw std::runtime_error("interpreted: " + why);
       const codegen::machine& m = machines[r() % machines.size()];
-      ir::expand_math(c.kernel, m.fma);
+      ir::expand_math(c.kernel, m.fma, m.scales());
       ir::verify(c.kernel);
       memory_of compiled(c.kernel, seed);
       if (show) std::fprintf(stderr, "%s\n%s\n%s\n", text.c_str(), m.cpu.c_str(), to_string(c.kernel).c_str());

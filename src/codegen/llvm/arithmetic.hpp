@@ -53,6 +53,7 @@ class arithmetic {
   llvm::Value* comparison(ir::prim, dtype, llvm::Value* a, llvm::Value* b);
   llvm::Value* extremum(bool maximum, dtype, llvm::Value* a, llvm::Value* b);
   llvm::Value* rounding(ir::prim, llvm::Value*);
+  llvm::Value* scaled(llvm::Value* x, llvm::Value* n);
   llvm::Value* fused(llvm::Value* a, llvm::Value* b, llvm::Value* c);
   llvm::Value* fused_f32(llvm::Value* a, llvm::Value* b, llvm::Value* c);
   llvm::Value* fused_f64(llvm::Value* a, llvm::Value* b, llvm::Value* c);

@@ -1,6 +1,8 @@
 // Floating point: rounding, fused multiply-add, conversions, and calls through the runtime table.
 #include <fmt/format.h>
+#include <llvm/Analysis/VectorUtils.h>
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
 
 #include "codegen/llvm/arithmetic.hpp"
 #include "runtime/kernel_abi.hpp"
@@ -27,6 +29,8 @@ Value* arithmetic::floating(prim p, dtype d, std::span<Value* const> x) {
       return extremum(p == prim::max, d, a, b);
     case prim::fma:
       return fused(a, b, x[2]);
+    case prim::scale:
+      return scaled(a, b);
     case prim::neg:
       return b_.CreateFNeg(a);
     case prim::abs:
@@ -55,6 +59,34 @@ Value* arithmetic::floating(prim p, dtype d, std::span<Value* const> x) {
     default:
       return call(p, d, x);
   }
+}
+
+/// vscalef, in parts of at most 512 bits.
+Value* arithmetic::scaled(Value* x, Value* n) {
+  if (!machine_.scales()) throw compile_error("code generation: scale on a machine without AVX-512");
+  using namespace llvm::Intrinsic;
+  const bool wide = x->getType()->getScalarType()->isDoubleTy();
+  const int lanes = lanes_of(x), in_512 = wide ? 8 : 16, most = std::min(std::max(lanes, in_512 / 4), in_512);
+  const int part = std::bit_ceil(static_cast<unsigned>(most));
+  const ID ids[2][3] = {{x86_avx512_mask_scalef_ps_128, x86_avx512_mask_scalef_ps_256, x86_avx512_mask_scalef_ps_512},
+                        {x86_avx512_mask_scalef_pd_128, x86_avx512_mask_scalef_pd_256, x86_avx512_mask_scalef_pd_512}};
+  const int size = part == in_512 ? 2 : part == in_512 / 2 ? 1 : 0;
+  const auto one = [&](Value* v, Value* by) {
+    llvm::SmallVector<Value*, 5> operands{v, by, llvm::Constant::getNullValue(v->getType()),
+                                          llvm::Constant::getAllOnesValue(b_.getIntNTy(part == 16 ? 16 : 8))};
+    if (size == 2) operands.push_back(b_.getInt32(4));  // rounded as everything is
+    return b_.CreateIntrinsic(ids[wide][size], {}, operands);
+  };
+  if (!lanes) return b_.CreateExtractElement(one(splat(x, part), splat(n, part)), std::uint64_t{0});
+  const auto lanes_from = [&](Value* v, int first, int count) {
+    llvm::SmallVector<int, 64> which;
+    for (int i = 0; i < count; ++i) which.push_back(first + i < lanes_of(v) ? first + i : llvm::PoisonMaskElem);
+    return b_.CreateShuffleVector(v, which);
+  };
+  if (lanes == part) return one(x, n);
+  llvm::SmallVector<Value*, 8> parts;
+  for (int at = 0; at < lanes; at += part) parts.push_back(one(lanes_from(x, at, part), lanes_from(n, at, part)));
+  return lanes_from(llvm::concatenateVectors(b_, parts), 0, lanes);
 }
 
 Value* arithmetic::rounding(prim p, Value* x) {

@@ -9,7 +9,7 @@ namespace detail {
 /// e^x = 2^n (1 + p).
 template <class F>
 struct reduced_exp {
-  F p;
+  F p, n;
   typename F::integer biased;  ///< n + bias plus a multiple of 2^22
 };
 
@@ -28,7 +28,7 @@ reduced_exp<F> reduce_exp(const F& x, int bias) {
   F n = t - shift;
   F r = fma(n, F::constant(-0.693147182f), x);  // ln 2 = 0.693147182f - 1.90465421e-9f
   r = fma(n, F::constant(1.90465421e-9f), r);
-  return {expm1_core(r), bits(t)};
+  return {expm1_core(r), n, bits(t)};
 }
 
 /// 2^r for |r| <= 0.5005, relative error of the polynomial 3.0e-9.
@@ -49,7 +49,7 @@ I first_factor(const I& biased) {
 /// factors of about 2^(n/2), of which the first is exact for 1/2 <= value <= 2: one rounding also where the result is a
 /// denormal.
 template <class F>
-F scale(const F& value, const typename F::integer& biased) {
+F scale_by_factors(const F& value, const typename F::integer& biased) {
   using I = typename F::integer;
   I first = first_factor(biased);
   return (value * from_bits(first)) * from_bits(shift_left(biased, 23) - first);
@@ -74,7 +74,7 @@ F clamp(const F& x, float low, float high) {
 template <class F>
 F exp(const F& x) {
   auto reduced = detail::reduce_exp(detail::clamp(x, -104.0f, 89.0f), detail::scale_bias);
-  return detail::scale_sum(reduced.p, reduced.biased);
+  return scale(F::constant(1.0f) + reduced.p, reduced.n);
 }
 
 /// 2^x; exact where x is an integer.
@@ -82,8 +82,8 @@ template <class F>
 F exp2(const F& x) {
   F held = detail::clamp(x, -151.0f, 129.0f);
   F shift = F::constant(detail::rounder + static_cast<float>(detail::scale_bias));
-  F t = held + shift;
-  return detail::scale(detail::exp2_core(held - (t - shift)), bits(t));
+  F n = (held + shift) - shift;
+  return scale(detail::exp2_core(held - n), n);
 }
 
 /// e^x - 1, accurate near 0 too.

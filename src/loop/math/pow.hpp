@@ -49,9 +49,9 @@ F pow_core(const F& a, const F& y) {
   F low = select(inside, fma(y, logarithm.low, product.low), F::constant(0.0f));
   F held = select(inside, product.high, select(product.high > limit, limit, -limit));
   F shift = F::constant(rounder + static_cast<float>(scale_bias));
-  F t = held + shift;
-  F r = (held - (t - shift)) + low;
-  return scale(exp2_core(r), bits(t));
+  F n = (held + shift) - shift;
+  F r = (held - n) + low;
+  return scale(exp2_core(r), n);
 }
 
 }  // namespace detail

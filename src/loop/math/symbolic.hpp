@@ -119,6 +119,9 @@ class symbolic_f32 : public symbolic_number<symbolic_f32, f32> {
   friend symbolic_f32 fma(const symbolic_f32& a, const symbolic_f32& b, const symbolic_f32& c) {
     return symbolic_f32(apply(ir::prim::fma, f32, a, b, c));
   }
+  friend symbolic_f32 scale(const symbolic_f32& a, const symbolic_f32& n) {
+    return symbolic_f32(apply(ir::prim::scale, f32, a, n));
+  }
   friend symbolic_f32 sqrt(const symbolic_f32& a) { return symbolic_f32(apply(ir::prim::sqrt, f32, a)); }
   friend symbolic_f32 abs(const symbolic_f32& a) { return symbolic_f32(apply(ir::prim::abs, f32, a)); }
   friend symbolic_f32 round_even(const symbolic_f32& a) { return symbolic_f32(apply(ir::prim::round, f32, a)); }

@@ -53,6 +53,18 @@ expr_ref integer_pow(expr_arena& m, expr_ref base, expr_ref exponent) {
   return m.select(m.less(exponent, zero), inverse, result);
 }
 
+/// scale(x, n) as products with what n's bits make, where n = t - shift as the polynomials round it.
+expr_ref scale_by_factors(expr_arena& m, expr_ref x, expr_ref n) {
+  const real shift = real::constant(math::detail::rounder + static_cast<float>(math::detail::scale_bias));
+  const bool rounded = n->is(prim::sub) && n->operands[1] == shift.in(m);
+  const real t = rounded ? real(math::symbolic(m, n->operands[0])) : real(math::symbolic(m, n)) + shift;
+  if (x->is(prim::add))
+    for (int k = 0; k < 2; ++k)
+      if (x->operands[k] == real::constant(1.0f).in(m))
+        return math::detail::scale_sum(real(math::symbolic(m, x->operands[1 - k])), bits(t)).in(m);
+  return math::detail::scale_by_factors(real(math::symbolic(m, x)), bits(t)).in(m);
+}
+
 expr_ref expand(expr_arena& m, expr_ref e, bool fused) {
   if (!e->is(expr_kind::apply)) return nullptr;
   const auto wide = [&](int i) { return m.cast(f64, e->operands[i]); };
@@ -67,10 +79,14 @@ expr_ref expand(expr_arena& m, expr_ref e, bool fused) {
 
 }  // namespace
 
-void expand_math(kernel& k, bool fused) {
+void expand_math(kernel& k, bool fused, bool scales) {
   expr_arena& m = k.make();
   k.body = map_all_operands(k.body, [&](expr_ref root) {
     root = m.rewrite(root, [&](expr_ref e) { return expand(m, e, true); });
+    if (!scales)
+      root = m.rewrite(root, [&](expr_ref e) {
+        return e->is(prim::scale) && e->type == f32 ? scale_by_factors(m, e->operands[0], e->operands[1]) : nullptr;
+      });
     // The polynomials hold fma themselves.
     return fused ? root : m.rewrite(root, [&](expr_ref e) { return expand(m, e, false); });
   });
