@@ -10,10 +10,14 @@ namespace tenon::ops {
 template <int Spatial>
 struct meaning<conv_op<Spatial>> : conv_op<Spatial> {
   using typename conv_op<Spatial>::attrs;
-  /// Narrow groups do not fill vectors of channels; those of one channel are vectors of groups.
+  /// Narrow groups do not fill vectors of channels; those of one channel are vectors of groups, and those of a power of
+  /// two lie in vectors side by side, where taps are few.
   static constexpr bool prefers_channels_last(const attrs& at, shapes s) {
-    constexpr extent_t least = 16;
-    return at.groups == 1 || s[1][0] == at.groups || s[1][0] >= least * at.groups;
+    constexpr extent_t least = 16, most_taps = 128;
+    if (at.groups == 1 || s[1][0] == at.groups || s[1][0] >= least * at.groups) return true;
+    const auto power_of_two = [](extent_t n) { return n > 0 && (n & (n - 1)) == 0; };
+    const extent_t in = s[1][1], out = s[1][0] / at.groups;
+    return power_of_two(in) && power_of_two(out) && in <= 2 * out && s[1].count() <= most_taps * s[1][0];
   }
   template <class C, class I>
   static auto compute(C& c, const attrs& at, const I& i) {

@@ -167,7 +167,7 @@ launch schedule_default(computation& c, const machine_model& m) {
   launch l;
   if (c.value) {
     merge_axes(c);
-    split_axes(c);
+    if (c.grows() || !are_windows_of_groups(c, m)) split_axes(c);
   }
   predict(c, m, l);
   const bool one = c.also.empty();

@@ -79,6 +79,8 @@ void schedule_loops(ir::computation&, const machine_model&);
 /// What a computation costs, added to the launch: its operations, and the time that is predicted for one thread.
 void predict(const ir::computation&, const machine_model&, launch&);
 
+/// Whether a computation is one of windows that read groups of its channels, as they are before axes are split.
+bool are_windows_of_groups(ir::computation&, const machine_model&);
 /// Whether a computation is one of windows whose last axes are outer rows, rows and channels.
 bool are_windows_of_strips(ir::computation&, const machine_model&);
 /// The loops of some of its outer rows, [begin, end): strip[outer row - begin][row][channel] is what its result is for

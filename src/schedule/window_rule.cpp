@@ -5,9 +5,11 @@
 //       for rows of the block: what their windows share is still in the first-level cache
 //         for taps: a branch where the window may leave the outer axes
 //           for positions of the block: one step of each sum; what taps share is loaded once
+// Windows may go over the few channels of a group as well, several groups to a vector: grouped convolution.
 // Inside a block no window leaves the row; the positions at its ends are a block of their own, where a tap that leaves
 // it is left out, or is behind a branch of its own.
 #include <algorithm>
+#include <bit>
 #include <optional>
 
 #include "loop/evaluate.hpp"
@@ -19,7 +21,9 @@ namespace tenon::scheduling {
 using namespace ir;
 namespace {
 
-constexpr std::int64_t most_taps = 32;  // they become straight code
+// Taps become straight code; a group's channels are as many times more.
+constexpr std::int64_t most_taps_of_channels = 32, most_taps_of_groups = 128;
+constexpr extent_t bytes_of_dot_product = 4;
 // Rows of a block: with more, the next channels would find less of what they share a line with.
 constexpr extent_t most_rows = 8;
 // Pieces for each thread of a call that has several.
@@ -32,12 +36,16 @@ class builder {
     for (const computation::axis& x : c.axes)
       if (x.variable->is(expr_kind::variable)) axes_.push_back(&x);
     collect();
+    if (!axes_.empty()) find_groups();
   }
 
+  bool has_groups() {
+    return std::ranges::any_of(loads_, [&](expr_ref e) { return reads_groups(e); });
+  }
   bool matches() {
     if (axes_.size() < 2 || lanes_ < 2 || reductions_.empty() || channel().size < lanes_ / 2) return false;
     for (expr_ref r : reductions_) {
-      if (is_arg(r->reducer()) || taps_of(r) > most_taps) return false;
+      if (is_arg(r->reducer()) || taps_of(r) > most_taps()) return false;
       for (expr_ref other : reductions_)
         if (other != r && contains(r->body(), [&](expr_ref e) { return e == other; })) return false;
       if (!has_one_mask(r)) return false;
@@ -45,6 +53,7 @@ class builder {
     for (const computation::result& r : c_.also)
       if (!std::ranges::equal(r.indices, c_.axes, {}, {}, &computation::axis::variable)) return false;
     for (expr_ref e : loads_) {
+      if (reads_groups(e)) continue;
       const std::optional<extent_t> step = channel_step(e);
       if (!step || (*step != 0 && *step != 1 && !packable(e))) return false;
     }
@@ -52,6 +61,7 @@ class builder {
   }
 
   stmt_ref build() {
+    compile_in_groups();
     pack_constants();
     const bool rows = axes_.size() > 2 && rows_overlap();
     const int outer = static_cast<int>(axes_.size()) - (rows ? 3 : 2);
@@ -75,6 +85,7 @@ class builder {
 
   /// One block of outer rows, stored from its first one on.
   stmt_ref build_strip(expr_ref begin, expr_ref end, std::span<const std::pair<expr_ref, expr_ref>> at) {
+    compile_in_groups();
     pack_constants();
     strip_begin_ = begin;
     const bool rows_inside = rows_overlap();
@@ -95,10 +106,13 @@ class builder {
   void collect() {
     reductions_.clear();
     loads_.clear();
+    loop_extents_.clear();
     for (expr_ref e : post_order(c_.values())) {
       if (e->is(expr_kind::reduce)) reductions_.push_back(e);
       if (e->is(expr_kind::load)) loads_.push_back(e);
     }
+    for (expr_ref r : reductions_)
+      for (int i = 0; i < r->loops(); ++i) loop_extents_.push_back(r->loop_extent(i));
   }
   // The positions of a row, in blocks of the same size; what the row's ends cut is one more.
   struct row_blocks {
@@ -157,7 +171,7 @@ class builder {
       const affine_form f = form(e);
       const auto taps = f.coefficients.begin() + static_cast<std::ptrdiff_t>(axes_.size());
       return f.ok && !f.coefficients[at]->is_constant(0) &&
-             std::find(taps, f.coefficients.end(), f.coefficients[at]) != f.coefficients.end();
+             std::find(taps, f.coefficients.end() - 1, f.coefficients[at]) != f.coefficients.end() - 1;
     });
   }
   extent_t rows_of_block() {
@@ -166,16 +180,21 @@ class builder {
     const extent_t wanted = m_.threads > 1 ? (units_per_thread * m_.threads + others - 1) / others : 1;
     return balanced(outer_row().size, std::clamp<extent_t>(outer_row().size / wanted, 1, most_rows));
   }
+  std::int64_t most_taps() const { return group_ ? most_taps_of_groups : most_taps_of_channels; }
   std::int64_t taps_of(expr_ref r) const {
+    const std::int64_t too_many = most_taps() + 1;
     std::int64_t taps = 1;
     for (int i = 0; i < r->loops(); ++i)
-      taps = r->loop_extent(i)->is(expr_kind::constant) ? std::min(most_taps + 1, taps * r->loop_extent(i)->payload)
-                                                        : most_taps + 1;
+      taps = group_ || r->loop_extent(i)->is(expr_kind::constant)
+                 ? std::min(too_many, taps * c_.at_call(r->loop_extent(i)))
+                 : too_many;
     return taps;
   }
-  // Positions whose sums are in registers together; half of the registers are for what is read.
+  // Positions whose sums are in registers together; half of the registers are for what is read. Groups have more sums
+  // for each vector that they shuffle.
   extent_t register_block() const {
-    return std::max<extent_t>(1, m_.registers / 4 / static_cast<extent_t>(reductions_.size()));
+    const extent_t all = group_ ? m_.registers * 3 / 8 : m_.registers / 4;
+    return std::max<extent_t>(1, all / static_cast<extent_t>(reductions_.size()));
   }
 
   // ---- masks
@@ -255,19 +274,65 @@ class builder {
     return left_ < most_ends && right_ < most_ends && left_ + right_ < row().size;
   }
 
-  // ---- weights: a constant that is the same everywhere but for channels and taps is read in rows of channels, one a
-  // tap
-  affine_form form(expr_ref load) {
+  // ---- groups: what is read at channel / n * m + k, with k < m, are n lanes' elements of blocks of m. A vector of
+  // whole groups is one of whole blocks, which the code generator loads as they lie, and shuffles.
+  void find_groups() {
+    group_variable_ = a_.fresh_variable();
+    for (expr_ref r : reductions_)
+      for (expr_ref e : post_order(std::span(&r, 1)))
+        if (e->is(prim::div) && e->operands[0] == channel().variable && e->operands[1]->is(expr_kind::constant))
+          group_ = e;  // where there are several, what is read at another has no form
+  }
+  bool reads_groups(expr_ref load) {
+    if (!group_ || load->indices().empty()) return false;
+    const extent_t together = group_->operands[1]->payload;
+    if (together >= lanes_ || lanes_ % together != 0) return false;
+    for (expr_ref i : load->indices().first(load->indices().size() - 1))
+      if (contains(i, [&](expr_ref x) { return x == channel().variable; })) return false;
+    const buffer& b = c_.kernel.buffers[static_cast<std::size_t>(load->payload)];
+    if (!b.strides.empty() && !b.strides.back()->is_constant(1)) return false;
+    const affine_form f = form(load->indices().back());
+    if (!f.ok || !f.rest->is_constant(0) || !f.coefficients.back()->is(expr_kind::constant)) return false;
+    const extent_t block = f.coefficients.back()->payload;
+    if (block < 1 || block > 2 * together || !std::has_single_bit(static_cast<std::uint64_t>(block)) ||
+        c_.at_call(b.extents.back()) % block != 0)
+      return false;
+    if (size_of(load->type) == 1 && block > bytes_of_dot_product) return false;  // contractions sum them at once
+    // Nothing else is added but a number of the reduction that goes over the block.
+    extent_t inside = 1;
+    for (std::size_t v = 0; v + 1 < f.coefficients.size(); ++v) {
+      if (f.coefficients[v]->is_constant(0)) continue;
+      if (!f.coefficients[v]->is_constant(1) || v < axes_.size() || inside != 1) return false;
+      inside = c_.at_call(loop_extents_[v - axes_.size()]);
+    }
+    return inside <= block;
+  }
+  // The code generator has to see that blocks are whole.
+  void compile_in_groups() {
+    for (expr_ref e : loads_) {
+      if (!reads_groups(e)) continue;
+      expr_ref& extent = c_.kernel.buffers[static_cast<std::size_t>(e->payload)].extents.back();
+      extent = a_.index(c_.at_call(extent));
+    }
+  }
+
+  // Of an index, or of where a load reads: in the axes, the loops of reductions, and the group.
+  affine_form form(expr_ref e) {
+    if (e->is(expr_kind::load))
+      e = linear_index(a_, c_.kernel.buffers[static_cast<std::size_t>(e->payload)], e->indices());
     std::vector<expr_ref> variables;
     for (const computation::axis* x : axes_) variables.push_back(x->variable);
     for (expr_ref r : reductions_)
       for (int i = 0; i < r->loops(); ++i) variables.push_back(r->loop_variable(i));
-    return affine(a_, linear_index(a_, c_.kernel.buffers[static_cast<std::size_t>(load->payload)], load->indices()),
-                  variables);
+    variables.push_back(group_variable_);
+    return affine(a_, a_.rewrite(e, [&](expr_ref x) { return x == group_ ? group_variable_ : nullptr; }), variables);
   }
+
+  // ---- weights: a constant that is the same everywhere but for channels and taps is read in rows of channels, one a
+  // tap
   std::optional<extent_t> channel_step(expr_ref load) {
     const affine_form f = form(load);
-    if (!f.ok) return {};
+    if (!f.ok || !f.coefficients.back()->is_constant(0)) return {};
     return c_.at_call(f.coefficients[axes_.size() - 1]);
   }
   bool packable(expr_ref load) {
@@ -282,7 +347,7 @@ class builder {
   void pack_constants() {
     std::vector<std::pair<expr_ref, expr_ref>> packed;
     for (expr_ref e : loads_) {
-      const extent_t step = *channel_step(e);
+      const extent_t step = channel_step(e).value_or(1);  // none: groups
       if (step == 0 || step == 1) continue;
       const affine_form f = form(e);
       const expr_ref r = reductions_.front();
@@ -296,10 +361,10 @@ class builder {
       for (int i = 0; i < r->loops(); ++i) {
         made.reduction.emplace_back(c_.at_call(r->loop_extent(i)),
                                     c_.at_call(f.coefficients[axes_.size() + static_cast<std::size_t>(i)]));
-        extents.push_back(r->loop_extent(i));
+        extents.push_back(a_.index(made.reduction.back().first));
         indices.push_back(r->loop_variable(i));
       }
-      extents.push_back(channel().extent);
+      extents.push_back(group_ ? a_.index(channel().size) : channel().extent);
       indices.push_back(channel().variable);
       buffer& b = c_.kernel.buffers[static_cast<std::size_t>(e->payload)];
       b.extents = std::move(extents);
@@ -317,17 +382,32 @@ class builder {
   }
 
   // ---- code
+  // The reduction's loops as taps go through them: first those that outer conditions depend on, which taps share.
+  std::vector<int> tap_order(expr_ref r) {
+    std::vector<int> first, others;
+    const std::vector<expr_ref> all = conditions(mask_of(r->body()));
+    for (int i = 0; i < r->loops(); ++i) {
+      const bool decides = std::ranges::any_of(all, [&](expr_ref e) {
+        return !mentions_row(e) && contains(e, [&](expr_ref x) { return x == r->loop_variable(i); });
+      });
+      (decides ? first : others).push_back(i);
+    }
+    first.insert(first.end(), others.begin(), others.end());
+    return first;
+  }
   // Calls f with the reduction's loops at each tap, in order.
   template <class F>
   void each_tap(expr_ref r, F f) {
     std::vector<std::int64_t> tap(static_cast<std::size_t>(r->loops()));
+    const std::vector<int> order = tap_order(r);
     for (std::int64_t left = taps_of(r); left-- > 0;) {
       std::vector<std::pair<expr_ref, expr_ref>> at;
       for (int i = 0; i < r->loops(); ++i)
         at.emplace_back(r->loop_variable(i), a_.index(tap[static_cast<std::size_t>(i)]));
       f(at);
-      for (int i = r->loops(); i-- > 0;) {
-        if (++tap[static_cast<std::size_t>(i)] < r->loop_extent(i)->payload) break;
+      for (std::size_t j = order.size(); j-- > 0;) {
+        const int i = order[j];
+        if (++tap[static_cast<std::size_t>(i)] < c_.at_call(r->loop_extent(i))) break;
         tap[static_cast<std::size_t>(i)] = 0;
       }
     }
@@ -408,7 +488,10 @@ class builder {
     }
     stmt_ref s = make_block(std::move(list));
     if (row_begin_) s = make_stmt(loop{at_.front().second, row_begin_, row_end_, loop_kind::serial, 1, s});
-    return make_stmt(loop{channel().variable, a_.index(0), channel().extent, loop_kind::vectorized, lanes_, s});
+    // The masked rest would be as much straight code again, and so would be each vector of a few of a known number.
+    const bool whole_vectors = group_ && channel().size % lanes_ == 0 && channel().size > 4 * extent_t{lanes_};
+    const expr_ref end = whole_vectors ? a_.index(channel().size) : channel().extent;
+    return make_stmt(loop{channel().variable, a_.index(0), end, loop_kind::vectorized, lanes_, s});
   }
   stmt_ref store_local(std::int64_t buffer, expr_ref value) {
     return make_stmt(store{buffer, {}, value, a_.boolean(true)});
@@ -431,7 +514,8 @@ class builder {
   expr_ref row_begin_ = nullptr, row_end_ = nullptr;  // of the axis outside of the row, where a block has some
   expr_ref strip_begin_ = nullptr;                    // of the outer rows that are stored
   std::vector<const computation::axis*> axes_;
-  std::vector<expr_ref> reductions_, loads_;
+  std::vector<expr_ref> reductions_, loads_, loop_extents_;
+  expr_ref group_ = nullptr, group_variable_ = nullptr;  // a quotient of the channel that something is read at
   std::vector<std::pair<expr_ref, expr_ref>> at_;
 };
 
@@ -442,6 +526,11 @@ bool schedule_windows(computation& c, const machine_model& m, launch& l) {
   if (!b.matches()) return false;
   c.kernel.body = b.build();
   return true;
+}
+
+bool are_windows_of_groups(computation& c, const machine_model& m) {
+  builder b(c, m, nullptr);
+  return b.has_groups() && b.matches();
 }
 
 bool are_windows_of_strips(computation& c, const machine_model& m) {

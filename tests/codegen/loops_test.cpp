@@ -237,6 +237,69 @@ TEST_CASE("gathers, strides, reversals, scatters and masked loads read and write
     }
 }
 
+TEST_CASE("lanes in groups that read an element of a block each read nothing outside of the buffer") {
+  std::mt19937_64 random(5);
+  constexpr std::pair<std::int64_t, std::int64_t> forms[] = {{2, 1}, {2, 2},   {4, 4},   {4, 8}, {8, 4}, {4, 2},
+                                                             {8, 8}, {16, 16}, {16, 32}, {3, 4}, {4, 3}};
+  for (const auto& m : machines())
+    for (dtype t : {f32, f64, i8, b8})
+      for (const auto& [together, elements] : forms) {
+        const auto groups = 1 + static_cast<std::int64_t>(random() % 8);
+        // Twice: where blocks are known to be whole, and where the number of elements is not known.
+        builder b;
+        expr_ref i = b.a.fresh_variable(), group = b.a.div(i, b.a.index(together));
+        const auto all = b.a.mul(b.n, b.a.index(together));
+        const auto known = b.parameter("known", t, {b.a.index(2), b.a.index(groups * elements)});
+        const auto unknown = b.parameter("unknown", t, {b.a.mul(b.n, b.a.index(elements))});
+        const auto c = b.parameter("c", b8, {all});
+        std::vector<std::int64_t> y;
+        for (int j = 0; j < 5; ++j) y.push_back(b.parameter("y" + std::to_string(j), t, {all}, true));
+        const auto at = [&](std::int64_t in_block) {
+          return b.a.add(b.a.mul(group, b.a.index(elements)), b.a.index(in_block));
+        };
+        const expr_ref first = at(0), last = at(elements - 1), row = b.a.index(1), mask = b.load(c, {i});
+        const auto whole = b.loop(
+            i, all, loop_kind::vectorized,
+            {b.store(y[0], {i}, b.load(known, {b.a.index(0), first})), b.store(y[1], {i}, b.load(known, {row, last})),
+             b.store(y[2], {i}, b.load(known, {row, first}, mask)), b.store(y[3], {i}, b.load(unknown, {last}))},
+            16);
+        // Groups that begin elsewhere than vectors do.
+        const auto shifted = ir::make_stmt(
+            ir::loop{i, row, all, loop_kind::vectorized, 16, b.store(y[4], {i}, b.load(known, {row, last}))});
+        b.k.body = ir::make_block({whole, shifted});
+        const compiled f(b.k, m);
+        guarded gk(t, 2 * groups * elements), gu(t, groups * elements), gc(b8, groups * together);
+        fill(gk, random);
+        fill(gu, random);
+        for (std::int64_t e = 0; e < gc.size(); ++e) gc.set_bits(e, static_cast<std::int64_t>(random() & 1));
+        std::vector<std::unique_ptr<guarded>> out;
+        std::vector<void*> pointers{gk.data(), gu.data(), gc.data()};
+        for (int j = 0; j < 5; ++j) {
+          out.push_back(std::make_unique<guarded>(t, groups * together));
+          pointers.push_back(out.back()->data());
+        }
+        REQUIRE(f(pointers, {groups}) == 0);
+        int wrong[5] = {};
+        for (std::int64_t e = 0; e < groups * together; ++e) {
+          const std::int64_t block = e / together * elements, to_last = block + elements - 1;
+          const std::int64_t want[5] = {gk.bits(block), gk.bits(groups * elements + to_last),
+                                        gc.bits(e) ? gk.bits(groups * elements + block) : 0, gu.bits(to_last),
+                                        gk.bits(groups * elements + to_last)};
+          for (int j = e == 0 ? 3 : 4; j >= 0; --j)
+            wrong[j] += !same_value(t, out[static_cast<std::size_t>(j)]->bits(e), want[j]);
+        }
+        CAPTURE(m.text());
+        CAPTURE(name(t));
+        CAPTURE(together);
+        CAPTURE(elements);
+        CAPTURE(groups);
+        for (int j = 0; j < 5; ++j) {
+          CAPTURE(j);
+          CHECK(wrong[j] == 0);
+        }
+      }
+}
+
 TEST_CASE("local buffers: one for every lane inside, partial results outside, columns of a matrix") {
   std::mt19937_64 random(6);
   for (const auto& m : machines()) {

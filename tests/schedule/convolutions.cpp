@@ -1,7 +1,7 @@
 // Random convolutions of 1 to 3 spatial axes against plain loops, and transposed ones: stride, padding on both sides,
-// dilation, groups, depthwise; alone, from and to channels last, in small networks where layouts change inside, and
-// depthwise ones in the kernel of the pointwise one that follows; weights as arguments and as constants; on each
-// target; the same bits with 1, 2 and 3 threads.
+// dilation, groups, many of few channels, depthwise; alone, from and to channels last, in small networks where layouts
+// change inside, and depthwise ones in the kernel of the pointwise one that follows; weights as arguments and as
+// constants; on each target; the same bits with 1, 2 and 3 threads.
 //   test_schedule_convolutions [--from SEED] [--to SEED] [--target TEXT]...
 #include <algorithm>
 #include <cmath>
@@ -136,6 +136,30 @@ problem make_separable(std::mt19937_64& random) {
     p.before[d] = random() % 3 ? static_cast<int>(p.kernel[d] / 2) : static_cast<int>(random() % 4);
     p.after[d] = random() % 2 ? p.before[d] : static_cast<int>(random() % 4);
     p.extent[d] = p.dilation[d] * (p.kernel[d] - 1) + up_to(p.spatial == 3 ? 7 : 40);
+  }
+  p.constant = random() % 8 != 0;
+  return p;
+}
+
+/// Many groups of few channels, which share vectors where their sizes are powers of two.
+problem make_grouped(std::mt19937_64& random) {
+  const auto up_to = [&](long most) { return 1 + static_cast<long>(random() % static_cast<std::uint64_t>(most)); };
+  problem p;
+  p.spatial = random() % 6 == 0 ? (random() % 2 ? 1 : 3) : 2;
+  p.what = p.spatial == 2 ? static_cast<form>(random() % 6) : static_cast<form>(random() % 2);
+  p.n = random() % 3 ? 1 : up_to(3);
+  const long each_out = 1L << up_to(4), each_in = random() % 2 ? each_out : random() % 8 ? 1L << random() % 5 : 3;
+  p.groups = static_cast<int>(1 + up_to(64 / each_out + 4));
+  p.in = p.groups * each_in;
+  p.out = p.groups * each_out;
+  for (int d = 0; d < p.spatial; ++d) {
+    p.kernel[d] = random() % 3 ? 3 : up_to(p.spatial == 3 ? 2 : 5);
+    p.stride[d] = random() % 3 ? 1 : 2;
+    p.dilation[d] = random() % 4 ? 1 : 2;
+    p.before[d] = random() % 3 ? static_cast<int>(p.kernel[d] / 2) : static_cast<int>(random() % 4);
+    p.after[d] = random() % 2 ? p.before[d] : static_cast<int>(random() % 4);
+    const long most = p.spatial == 3 ? 5 : d + 1 == p.spatial ? 36 : 8;
+    p.extent[d] = p.dilation[d] * (p.kernel[d] - 1) + up_to(most);
   }
   p.constant = random() % 8 != 0;
   return p;
@@ -434,7 +458,14 @@ int main(int argc, char** argv) {
                       : kind == 1 ? check<bf16>(q, random, one, seed, &kernels)
                                   : check<f32>(q, random, one, seed, &kernels);
     joined += kernels > 0;
-    return good && also;
+    const problem g = make_grouped(random);
+    const bool grouped = kind == 0   ? check<f64>(g, random, one, seed)
+                         : kind == 1 ? check<bf16>(g, random, one, seed)
+                         : kind == 2 ? check<f16>(g, random, one, seed)
+                         : kind == 3 && (g.what == form::alone || g.what == form::last)
+                             ? check<i8, i32>(g, random, one, seed)
+                             : check<f32>(g, random, one, seed);
+    return good && also && grouped;
   });
   std::printf("%d of %d depthwise convolutions are in the kernel of the pointwise one\n", joined, separable);
   if (separable > 20 && joined < separable / 4) {

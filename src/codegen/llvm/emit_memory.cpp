@@ -1,10 +1,14 @@
 // Loads and stores: addresses, masks, gathers.
+#include <algorithm>
+#include <bit>
+
 #include "codegen/llvm/emitter.hpp"
 
 namespace tenon::codegen {
 
 using ir::expr_kind;
 using ir::expr_ref;
+using ir::prim;
 
 namespace {
 /// What a map whose result goes past the caches will read some vectors later: the processor's own look-ahead ends with
@@ -84,6 +88,34 @@ emitter::pattern emitter::classify(const access& a) {
     return *by == -1 ? pattern::reversed : pattern::affine;
   }
   return affine(a, std::span(&lanes_->variable, 1)) ? pattern::affine : pattern::scattered;
+}
+
+/// The last index is lane / lanes * elements + at, of a dimension of whole blocks.
+std::optional<emitter::blocks> emitter::blocks_of(const access& a) {
+  if (a.indices.empty() || !uniform({a.buffer, a.indices.first(a.indices.size() - 1)})) return {};
+  const auto split = [](expr_ref& e, prim p, std::int64_t without) {
+    if (!e->is(p)) return without;
+    for (std::size_t side = 0; side < 2; ++side)
+      if (const expr_ref number = e->operands[side]; number->is(expr_kind::constant)) {
+        e = e->operands[1 - side];
+        return number->payload;
+      }
+    return without;
+  };
+  expr_ref e = a.indices.back();
+  const std::int64_t at = split(e, prim::add, 0), elements = split(e, prim::mul, 1);
+  if (!e->is(prim::div) || e->operands[0] != lanes_->variable || !e->operands[1]->is(expr_kind::constant)) return {};
+  const std::int64_t together = e->operands[1]->payload;
+  if (together <= 1 || lanes() % together != 0 || lanes_->multiple % together != 0) return {};
+  const expr_ref extent = kernel_.buffers[static_cast<std::size_t>(a.buffer)].extents.back();
+  const bool whole = elements > 0 && at >= 0 && at < elements && extent->is(expr_kind::constant) &&
+                     extent->payload % elements == 0 &&
+                     stride_number(buffers_[static_cast<std::size_t>(a.buffer)], a.indices.size() - 1) == 1;
+  // No more than two vectors, which are shuffled as one, or than eight registers.
+  const std::int64_t of_all = lanes() / together * elements;
+  const std::int64_t most = std::min({2 * lanes(), 64, machine_.vector_bits / size_of(type_of(a))});
+  if (!whole || of_all < 2 || of_all > most || !std::has_single_bit(static_cast<std::uint64_t>(of_all))) return {};
+  return blocks{together, elements, at};
 }
 
 void emitter::tag(llvm::Instruction* i, std::int64_t buffer) {
@@ -302,6 +334,23 @@ emitter::value emitter::read_strided(std::int64_t buffer, value p, value mask, i
   return result;
 }
 
+/// From where the first block begins. Under a mask the blocks are read of which a lane wants something.
+emitter::value emitter::read_blocks(std::int64_t buffer, value p, value mask, const blocks& b) {
+  const std::int64_t width = lanes(), of_all = width / b.lanes * b.elements;
+  const auto shuffled = [&](value v, std::int64_t count, auto from) {
+    llvm::SmallVector<int, 64> order;
+    for (std::int64_t i = 0; i < count; ++i) order.push_back(static_cast<int>(from(i)));
+    return b_.CreateShuffleVector(v, order);
+  };
+  value wanted = nullptr;
+  for (std::int64_t lane = 0; mask && lane < b.lanes; ++lane) {
+    value v = shuffled(mask, of_all, [&](std::int64_t i) { return i / b.elements * b.lanes + lane; });
+    wanted = wanted ? b_.CreateOr(wanted, v) : v;
+  }
+  value v = read_contiguous(buffer, p, wanted, static_cast<int>(of_all));
+  return shuffled(v, width, [&](std::int64_t i) { return i / b.lanes * b.elements + b.at; });
+}
+
 /// The lanes that run and for which `mask` holds; null: all.
 emitter::value emitter::mask_of(expr_ref mask) {
   value own = !mask || mask->is_true() ? nullptr : vector(mask);
@@ -343,6 +392,11 @@ emitter::value emitter::load_vector(const access& a, expr_ref mask) {
   if (const auto by = how == pattern::affine ? step(a, lanes_->variable) : std::nullopt;
       by && *by >= 2 && *by <= 4 && width >= 4 && (!m || masked_memory(d)))
     return read_strided(a.buffer, pointer(a.buffer, offset(a)), m, width, static_cast<int>(*by));
+  if (const auto b = own ? std::nullopt : blocks_of(a)) {
+    value p = pointer(a.buffer, b_.CreateNSWSub(offset(a), index_number(b->at)));
+    value v = read_blocks(a.buffer, p, m, *b);
+    return mask->is_true() ? v : b_.CreateSelect(m, v, llvm::Constant::getNullValue(v->getType()));
+  }
   const auto pointers = lane_pointers(a);
   value v = llvm::PoisonValue::get(a_->type(d, width));
   for (int i = 0; i < width; ++i) {

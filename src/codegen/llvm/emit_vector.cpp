@@ -1,5 +1,6 @@
 // Vectorized loops: full vectors, then the last lanes under a mask.
 #include <bit>
+#include <numeric>
 
 #include "codegen/llvm/emitter.hpp"
 
@@ -114,6 +115,8 @@ void emitter::vectorized(const ir::loop& x) {
   lanes_ = &context;
 
   const ir::store* streamed = streamed_store(x);
+  if (!streamed && x.begin->is(ir::expr_kind::constant) && x.begin->payload >= 0)
+    context.multiple = std::gcd(x.begin->payload, width);
   if (streamed) {
     value head = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, lanes_to_alignment(*streamed, begin),
                                           b_.CreateNSWSub(end, begin));

@@ -56,6 +56,7 @@ class emitter {
   struct lane_context {
     ir::expr_ref variable = nullptr;
     int width = 0;
+    std::int64_t multiple = 1;           ///< a number that divides the variable in the first lane of each vector
     value mask = nullptr;                ///< null: all lanes run
     int set = 0;                         ///< which of the unrolled sets of partials
     const ir::store* aligned = nullptr;  ///< the streamed store whose vectors are whole here and begin at their size
@@ -65,6 +66,11 @@ class emitter {
     std::unordered_map<ir::expr_ref, bool> varying;
   };
   enum class pattern : std::uint8_t { uniform, contiguous, reversed, affine, scattered };
+  /// Every so many neighbouring lanes read element `at` of a block of so many elements; blocks lie side by side, and
+  /// with the element that is read, the whole block is inside the buffer.
+  struct blocks {
+    std::int64_t lanes, elements, at;
+  };
 
   // emitter.cpp: the frame, values of expressions, scopes
   void prepare_buffers();
@@ -93,6 +99,7 @@ class emitter {
   bool affine(const access&, std::span<const ir::expr_ref> variables);
   bool uniform(const access&);
   pattern classify(const access&);
+  std::optional<blocks> blocks_of(const access&);
   dtype type_of(const access& a) const { return kernel_.buffers[static_cast<std::size_t>(a.buffer)].type; }
   value pointer(std::int64_t buffer, value offset);
   value private_pointer(const access&);
@@ -112,6 +119,7 @@ class emitter {
   void write_contiguous(std::int64_t buffer, value pointer, value v, value mask);
   value reversed(value v);
   value read_strided(std::int64_t buffer, value pointer, value mask, int width, int stride);
+  value read_blocks(std::int64_t buffer, value pointer, value mask, const blocks&);
   bool masked_memory(dtype) const;
   int masked_part(dtype, int width) const;
   value lanes_from(value, int first, int count);
