@@ -25,7 +25,7 @@ PRODUCT = re.compile(r"^(vfn?m(add|sub)|vpdpbusd|vdpbf16ps|vpmaddwd)")
 MOVE = re.compile(r"^(vmov|vbroadcast|vpbroadcast|prefetch|kmov)")
 SCALAR = re.compile(r"^v?(add|sub|mul|div|fn?m(add|sub)\d*)s[sd]$")
 VECTOR = re.compile(r"[xyz]mm\d")
-STACK = re.compile(r"\[(rsp|rbp)\b")
+STACK = {False: re.compile(r"\[rsp\b"), True: re.compile(r"\[(rsp|rbp)\b")}  # by whether rbp is the frame's
 JUMP = re.compile(r"^j\w+$")
 
 
@@ -64,14 +64,14 @@ def innermost_loops(all_instructions):
     return [r for r in ranges if not any(o != r and r[0] <= o[0] and o[1] <= r[1] for o in ranges)]
 
 
-def faults(body):
+def faults(body, framed):
     """What is wrong with a loop, or None when it is none of multiply-adds."""
     products = sum(bool(PRODUCT.match(name)) for _, name, _ in body)
     if products < LEAST_PRODUCTS:
         return None
     vector = [(name, operands) for _, name, operands in body if VECTOR.search(operands)]
     found = []
-    stack = sum(bool(STACK.search(operands)) for _, operands in vector)
+    stack = sum(bool(STACK[framed].search(operands)) for _, operands in vector)
     if stack:
         found.append(f"{stack} vectors to or from the stack")
     scalar = sum(bool(SCALAR.match(name)) for name, _ in vector)
@@ -93,9 +93,10 @@ def main():
     for name, code in kernels(options.folder):
         count += 1
         listing = list(instructions(code, options.objdump))
+        framed = any(mnemonic == "mov" and operands == "rbp,rsp" for _, mnemonic, operands in listing)
         for begin, end in innermost_loops(listing):
             body = listing[begin:end + 1]
-            found = faults(body)
+            found = faults(body, framed)
             loops += found is not None
             if not found:
                 continue
