@@ -17,7 +17,9 @@ namespace tenon::scheduling {
 using namespace ir;
 
 int lanes_for(const computation& c, const machine_model& m) {
-  int bytes = size_of(compute_type(c.kernel.buffers[c.output].type));
+  // Of argmax, what is compared.
+  const bool arg = c.value && c.value->is(expr_kind::reduce) && is_arg(c.value->reducer());
+  int bytes = size_of(compute_type(arg ? c.value->body()->type : c.kernel.buffers[c.output].type));
   for (expr_ref e : post_order(c.values())) {
     if (e->is(expr_kind::load)) bytes = std::max(bytes, size_of(compute_type(e->type)));
     if (e->is(expr_kind::apply) && is_float(e->type)) bytes = std::max(bytes, size_of(e->type));

@@ -67,6 +67,20 @@ inline const std::vector<const char*> kept_graphs = {
     "  %0 = mse_loss{.reduction = none}(%x, %y) : f32[1,5]\n"
     "  %1 = mse_loss{.reduction = sum}(%0, %0) : f32[]\n"
     "  return %1\n}\n",
+    // Scaled by 0, a sum keeps its sign.
+    "graph(%x: f32[5,6]) {\n"
+    "  %0 = constant{.value = f32[6,3] {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}}() : f32[6,3]\n"
+    "  %1 = matmul(%x, %0) : f32[5,3]\n"
+    "  %2 = constant{.value = f32[3] {0,0,0}}() : f32[3]\n"
+    "  %3 = mul(%1, %2) : f32[5,3]\n"
+    "  %4 = reciprocal(%3) : f32[5,3]\n"
+    "  return %4\n}\n",
+    // A matrix without an inverse: what its last pivots are, rounding says.
+    "graph(%x: f32[3,2,5], %y: f32[3,2,5]) {\n"
+    "  %0 = einsum{.spec = \"bhi,bhj->bij\"}(%x, %y) : f32[3,5,5]\n"
+    "  %1 = det(%0) : f32[3]\n"
+    "  %2 = reciprocal(%1) : f32[3]\n"
+    "  return %2\n}\n",
     // Which of the results of a convolution of infinities is NaN is open, and so is which one is first.
     "graph(%x0: f32[0,9,16]) {\n"
     "  %0 = max{.axes = {0,1}, .keep = true}(%x0) : f32[1,1,16]\n"

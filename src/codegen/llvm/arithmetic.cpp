@@ -306,6 +306,13 @@ Value* arithmetic::better(reducer r, dtype d, Value* a, Value* at, Value* b, Val
   return b_.CreateOr(wins, b_.CreateAnd(ties, b_.CreateICmpSLT(at, bt)));
 }
 
+Value* arithmetic::better_later(reducer r, dtype d, Value* a, Value* b) {
+  if (!is_float(d)) return comparison(r == reducer::argmax ? prim::greater : prim::less, d, a, b);
+  // Unordered comparisons: what is no number is better than any number.
+  Value* wins = r == reducer::argmax ? b_.CreateFCmpUGT(a, b) : b_.CreateFCmpULT(a, b);
+  return b_.CreateAnd(wins, b_.CreateFCmpORD(b, b));
+}
+
 Value* arithmetic::multiply_add(dtype d, Value* a, Value* b, Value* c) {
   if (!is_float(d)) return b_.CreateAdd(b_.CreateMul(a, b), c);
   if (machine_.fma) return b_.CreateIntrinsic(llvm::Intrinsic::fma, {a->getType()}, {a, b, c});

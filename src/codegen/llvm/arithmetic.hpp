@@ -33,6 +33,8 @@ class arithmetic {
   llvm::Value* combine(ir::reducer, dtype, llvm::Value* a, llvm::Value* b);
   /// Whether argmax or argmin prefers `a` at position `at` to `b` at `bt`.
   llvm::Value* better(ir::reducer, dtype, llvm::Value* a, llvm::Value* at, llvm::Value* b, llvm::Value* bt);
+  /// The same where `a` comes after `b`.
+  llvm::Value* better_later(ir::reducer, dtype, llvm::Value* a, llvm::Value* b);
   /// a * b + c with one rounding where the machine has it, with two where it has not: for contractions only.
   llvm::Value* multiply_add(dtype, llvm::Value* a, llvm::Value* b, llvm::Value* c);
   /// Of operands that are known not to be negative.

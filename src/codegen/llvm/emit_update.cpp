@@ -1,4 +1,6 @@
 // Reductions into memory or registers, with partial results of lanes while a vectorized loop runs.
+#include <bit>
+
 #include "codegen/llvm/emitter.hpp"
 
 namespace tenon::codegen {
@@ -9,8 +11,16 @@ using ir::reducer;
 
 emitter::pair emitter::combine(reducer r, dtype d, pair old, pair next) {
   if (!is_arg(r)) return {a_->combine(r, d, old.best, next.best), nullptr};
-  value wins = a_->better(r, d, next.best, next.position, old.best, old.position);
+  return choose(a_->better(r, d, next.best, next.position, old.best, old.position), next, old);
+}
+emitter::pair emitter::choose(value wins, pair next, pair old) {
   return {b_.CreateSelect(wins, next.best, old.best), b_.CreateSelect(wins, next.position, old.position)};
+}
+/// Which of the loop's vectors this one is: 32 bits, since 2^32 of at least 16 bytes do not fit in a machine.
+emitter::value emitter::vector_number() {
+  value at = b_.CreateNSWSub(scalar(lanes_->variable), lanes_->begin);
+  value number = b_.CreateLShr(at, static_cast<std::uint64_t>(std::countr_zero(static_cast<unsigned>(lanes()))));
+  return a_->splat(b_.CreateTrunc(number, b_.getInt32Ty()), lanes());
 }
 
 /// Halves are combined, the lower lanes first: one fixed order, and its depth is the logarithm of the lanes.
@@ -67,6 +77,7 @@ void emitter::find_partials(const ir::loop& x, lane_context& context) {
     p.combine = u->combine;
     p.elements = whole ? elements : 1;
     p.whole_buffer = whole;
+    p.in_order = is_arg(u->combine) && !whole && u->position == x.variable;
     if (!whole) {
       value at = offset(to);
       p.target = pointer(u->buffer, at);
@@ -95,7 +106,11 @@ void emitter::start_partials(lane_context& context, int sets) {
     };
     for (int s = 0; s < sets; ++s) {
       p.best.push_back(fill(d, a_->identity(p.combine, d, context.width)));
-      p.position.push_back(is_arg(p.combine) ? fill(i64, a_->constant(i64, INT64_MAX, context.width)) : nullptr);
+      // In order, what a lane sees first may be as little as what it begins with: it is the best at that place.
+      value first = p.in_order          ? fill(i32, a_->constant(i32, 0, context.width))
+                    : is_arg(p.combine) ? fill(i64, a_->constant(i64, INT64_MAX, context.width))
+                                        : nullptr;
+      p.position.push_back(first);
     }
   }
 }
@@ -115,8 +130,11 @@ void emitter::finish_partials(lane_context& context, int sets) {
         return a_->from_memory(t, v);
       };
       std::vector<pair> parts;
-      for (std::size_t s = 0; s < static_cast<std::size_t>(sets); ++s)
-        parts.push_back({at(d, p.best[s]), arg ? at(i64, p.position[s]) : nullptr});
+      for (std::size_t s = 0; s < static_cast<std::size_t>(sets); ++s) {
+        value position = !arg ? nullptr : at(p.in_order ? i32 : i64, p.position[s]);
+        if (p.in_order) position = position_of(context, position);
+        parts.push_back({at(d, p.best[s]), position});
+      }
       for (std::size_t n = parts.size(); n > 1; n = parts.size()) {
         std::vector<pair> next;
         for (std::size_t s = 0; s + 1 < n; s += 2) next.push_back(combine(p.combine, d, parts[s], parts[s + 1]));
@@ -134,6 +152,17 @@ void emitter::finish_partials(lane_context& context, int sets) {
       if (arg) write_scalar(buffer + 1, to_position, result.position, nullptr);
     }
   }
+}
+
+/// Where in a loop each lane of its vectors of these numbers is; behind everything in a loop that does not run.
+emitter::value emitter::position_of(const lane_context& context, value vectors) {
+  llvm::SmallVector<llvm::Constant*, 64> lane_numbers;
+  for (int i = 0; i < context.width; ++i) lane_numbers.push_back(b_.getInt64(static_cast<std::uint64_t>(i)));
+  value wide = b_.CreateZExt(vectors, a_->type(i64, context.width));
+  value at = b_.CreateAdd(b_.CreateMul(wide, a_->constant(i64, context.width, context.width)),
+                          llvm::ConstantVector::get(lane_numbers));
+  at = b_.CreateAdd(at, a_->splat(context.begin, context.width));
+  return b_.CreateSelect(b_.CreateICmpSLT(context.begin, context.end), at, a_->constant(i64, INT64_MAX, context.width));
 }
 
 void emitter::emit(const ir::update& x) {
@@ -167,7 +196,9 @@ void emitter::update_partial(const ir::update& x, partial& p) {
   const dtype d = kernel_.buffers[static_cast<std::size_t>(x.buffer)].type;
   value mask = mask_of(x.mask);
   const bool product = x.combine == reducer::sum && d == f32 && machine_.fma && x.value->is(ir::prim::mul);
-  const pair next{product ? nullptr : vector(x.value), arg ? vector(x.position) : nullptr};
+  const pair next{product ? nullptr : vector(x.value), !arg         ? nullptr
+                                                       : p.in_order ? vector_number()
+                                                                    : vector(x.position)};
   value element = p.whole_buffer ? offset({x.buffer, x.indices}) : index_number(0);
   const auto set = static_cast<std::size_t>(lanes_->set);
   const auto slot = [&](dtype t, value base) {
@@ -176,12 +207,15 @@ void emitter::update_partial(const ir::update& x, partial& p) {
   const auto read = [&](dtype t, value at) {
     return a_->from_memory(t, b_.CreateLoad(a_->memory_type(t, lanes()), at));
   };
-  value best = slot(d, p.best[set]), position = arg ? slot(i64, p.position[set]) : nullptr;
-  const pair old{read(d, best), arg ? read(i64, position) : nullptr};
+  const dtype place = p.in_order ? i32 : i64;
+  value best = slot(d, p.best[set]), position = arg ? slot(place, p.position[set]) : nullptr;
+  const pair old{read(d, best), arg ? read(place, position) : nullptr};
   pair result{nullptr, nullptr};
   if (product)  // rounded once
     result.best =
         a_->apply(ir::prim::fma, d, d, {{vector(x.value->operands[0]), vector(x.value->operands[1]), old.best}});
+  else if (p.in_order)
+    result = choose(a_->better_later(x.combine, d, next.best, old.best), next, old);
   else
     result = combine(x.combine, d, old, next);
   if (mask) result.best = b_.CreateSelect(mask, result.best, old.best);

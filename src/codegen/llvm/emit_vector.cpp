@@ -109,6 +109,8 @@ void emitter::vectorized(const ir::loop& x) {
     if (const auto* p = std::get_if<ir::prefetch>(&s.v)) context.asked.insert(p->buffer);
     if (std::holds_alternative<ir::contraction>(s.v)) fail("a contraction inside a vectorized loop");
   });
+  context.begin = begin;
+  context.end = end;
   find_partials(x, context);
   const int sets = unrolled_sets(x, context.partials);
   start_partials(context, sets);

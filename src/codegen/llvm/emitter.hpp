@@ -52,14 +52,16 @@ class emitter {
     std::vector<value> best, position;  ///< per unrolled set: storage [elements][lanes]
     value target = nullptr, target_position = nullptr;
     value mask = nullptr;
+    bool in_order = false;  ///< each lane sees rising positions: of the loop itself, kept as the number of the vector
   };
   struct lane_context {
     ir::expr_ref variable = nullptr;
     int width = 0;
-    std::int64_t multiple = 1;           ///< a number that divides the variable in the first lane of each vector
-    value mask = nullptr;                ///< null: all lanes run
-    int set = 0;                         ///< which of the unrolled sets of partials
-    const ir::store* aligned = nullptr;  ///< the streamed store whose vectors are whole here and begin at their size
+    value begin = nullptr, end = nullptr;  ///< of the loop
+    std::int64_t multiple = 1;             ///< a number that divides the variable in the first lane of each vector
+    value mask = nullptr;                  ///< null: all lanes run
+    int set = 0;                           ///< which of the unrolled sets of partials
+    const ir::store* aligned = nullptr;    ///< the streamed store whose vectors are whole here and begin at their size
     std::unordered_set<std::int64_t> declared;
     std::unordered_set<std::int64_t> asked;  ///< of what the loop's own prefetches ask for
     std::unordered_map<std::int64_t, partial> partials;
@@ -174,6 +176,9 @@ class emitter {
     value best, position;
   };
   pair combine(ir::reducer, dtype, pair old, pair next);
+  pair choose(value wins, pair next, pair old);
+  value vector_number();
+  value position_of(const lane_context&, value vectors);
   pair across_lanes(ir::reducer, dtype, pair, int lanes);
 
   // emit_contraction.cpp

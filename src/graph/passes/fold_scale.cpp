@@ -28,16 +28,18 @@ bool is_weighted(const node& n) {
 }
 
 // Whether all elements are finite, and what they divide stays so: 0 * inf would be no number where x / 0 is infinite.
+// And none is 0: the sum's sign would be lost.
 template <class T>
-bool all_finite(const constant_value& v, bool divide) {
+bool all_factors(const constant_value& v, bool divide) {
   const std::span elements(static_cast<const T*>(v.data()), static_cast<std::size_t>(v.extents().count()));
-  return std::ranges::all_of(elements, [&](T e) { return std::isfinite(divide ? 1 / e : e) && std::isfinite(e); });
+  return std::ranges::all_of(elements,
+                             [&](T e) { return e != 0 && std::isfinite(divide ? 1 / e : e) && std::isfinite(e); });
 }
 bool is_scale(const node& n, bool divides) {
   if (n.op->view) return is_scale(n.operand(0), divides);
   if (n.op != &constant_definition()) return false;
   const constant_value& v = constant_of(n);
-  return v.type() == f32 ? all_finite<float>(v, divides) : v.type() == f64 && all_finite<double>(v, divides);
+  return v.type() == f32 ? all_factors<float>(v, divides) : v.type() == f64 && all_factors<double>(v, divides);
 }
 
 // The one axis of a value of `shape` along which a broadcast constant changes: -1 for none, nothing for several.
