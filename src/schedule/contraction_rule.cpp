@@ -185,7 +185,7 @@ class builder {
             .lanes = lanes_,
             .parts = grouped() && !has_dot_product() ? 2 : 1,
             .more_rows = grouped() && shifts() ? 1 : 0,
-            .row_stride = row_stride(),
+            .row_stride = row_stride_of_tile(),
             .step_stride = constant_ || pack_ ? 0 : step_stride()};
   }
   expr_ref tiles(expr_ref extent, int size) {
@@ -242,22 +242,29 @@ class builder {
     const expr_ref first = first_row(begin);
     return {variable, first, a_.sub(rows_in(end), first), rows_in(most)};
   }
-  // Elements of the copy with its border for `n` outer rows.
-  extent_t padded_elements(extent_t n) const {
-    extent_t all = 1;
+  // The copy with its border for `n` outer rows: its elements, and what lies between a tile's rows in it.
+  struct padded_size {
+    extent_t elements = 1, row_stride = 0;
+  };
+  padded_size padded(extent_t n) const {
+    padded_size all;
     const std::vector<expr_ref> variables = variables_of(c_, p_.sum);
-    for (expr_ref i : bordered_->load->indices()) {
+    const expr_ref row = p_.row < 0 ? nullptr : axis(p_.row).variable;
+    for (expr_ref i : std::views::reverse(bordered_->load->indices())) {
       const affine_form f = affine(a_, i, variables);
       extent_t reach = 1;
       const auto add = [&](expr_ref variable, extent_t extent) {
         const auto at = std::ranges::find(variables, variable);
-        if (at != variables.end()) reach += c_.at_call(f.coefficients[at - variables.begin()]) * (extent - 1);
+        if (at == variables.end()) return;
+        const extent_t step = c_.at_call(f.coefficients[at - variables.begin()]);
+        if (variable == row) all.row_stride += step * all.elements;
+        reach += step * (extent - 1);
       };
       if (outer_ >= 0) add(axis(outer_).variable, n);
       const int own = bordered_ == &p_.a ? p_.row : p_.column;
       if (own >= 0) add(axis(own).variable, axis(own).size);
       for (int r = 0; r < p_.sum->loops(); ++r) add(p_.sum->loop_variable(r), c_.at_call(p_.sum->loop_extent(r)));
-      all *= reach;
+      all.elements *= reach;
     }
     return all;
   }
@@ -265,7 +272,7 @@ class builder {
   bool by_outer_rows() const { return bordered_ || windows_; }
   std::int64_t bytes_made_for(extent_t outer_rows) const {
     return windows_ ? outer_rows * windows_->row_bytes(c_)
-                    : padded_elements(outer_rows) * size_of(bordered_->load->type);
+                    : padded(outer_rows).elements * size_of(bordered_->load->type);
   }
   // The copy with its border stays in a quarter of the second-level cache; windows read as much beside their strip.
   std::int64_t most_bytes_made() const { return m_.l2_bytes / (windows_ ? 8 : 4); }
@@ -341,6 +348,10 @@ class builder {
   }
   std::int64_t step_stride() const { return bytes(p_.b, p_.b.reduction.back()); }
   std::int64_t row_stride() const { return p_.row < 0 ? 0 : bytes(p_.a, p_.a.axis[static_cast<std::size_t>(p_.row)]); }
+  // The same as tiles read it.
+  std::int64_t row_stride_of_tile() const {
+    return bordered_ != &p_.a ? row_stride() : padded(1).row_stride * size_of(p_.a.load->type);
+  }
   // Whether b, as it lies, comes from behind the second-level cache.
   bool beyond_l2() const {
     return !overlapping_windows() &&

@@ -122,7 +122,9 @@ padded_block copy_padded(computation& c, expr_ref load, std::span<const padded_b
   }
   const std::int64_t buffer = c.kernel.add_buffer("padded", load->type, scope::scratch, extents);
   result.load = a.load(load->type, buffer, copied);
-  // A row at a time: the border of the outer dimensions is decided before it.
+  // A row at a time: the border of the outer dimensions is decided before it. Short ones are straight code.
+  expr_ref& in_row = counts.back();
+  if (!c.grows(in_row) && c.at_call(in_row) <= 4 * lanes) in_row = a.index(c.at_call(in_row));
   const auto row = [&](expr_ref value) {
     const stmt_ref s = make_stmt(store{buffer, place, value, a.boolean(true)});
     return place.back()->is(expr_kind::variable)
