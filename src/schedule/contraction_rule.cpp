@@ -560,8 +560,9 @@ class builder {
       } else if (constant_ && later == 0 && rows_follow_each_other()) {
         t.prefetch = of_next_rows(where.row_tile, reduction.back());
       }
-      // What the next part will copy comes near while this one computes: a share of it with each row of tiles.
-      if (pack_ && in_parts() && p_.unit_columns) {
+      // What the next part will copy comes near while this one computes: a share of it with each row of tiles. Where
+      // two products are done in a cycle, that would take their place.
+      if (pack_ && in_parts() && p_.unit_columns && m_.products_a_cycle == 1) {
         const expr_ref share = a_.index(static_cast<extent_t>(
             std::bit_floor(static_cast<std::uint64_t>(std::clamp<extent_t>(tiles_per_block_, 1, most_shares)))));
         const expr_ref later = a_.min(a_.add(part_.begin, part_.most), a_.sub(innermost(), part_.most));
