@@ -183,7 +183,7 @@ def seed(tree, seeded):
 def build(work, jobs, native, seeded=PATCHES, program="test_conformance_table"):
     tree = work / "tree"
     shutil.rmtree(tree, ignore_errors=True)
-    for part in ["include", "src", "cmake", "tests"]:
+    for part in ["include", "src", "cmake", "tests", "examples"]:
         shutil.copytree(ROOT / part, tree / part)
     for part in ["CMakeLists.txt", "LICENSE", "NOTICE", "README.md"]:
         shutil.copy(ROOT / part, tree / part)
