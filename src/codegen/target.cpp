@@ -56,7 +56,7 @@ struct processor {
   int level = 1;
   std::string identity;
   bool halves_512 = false;  ///< works on 512 bits in two halves
-  bool intel = false;
+  bool intel = false;       ///< whose (Emerald Rapids') vdpbf16ps takes as long as four multiply-adds
 };
 
 processor this_processor() {
@@ -80,8 +80,8 @@ processor this_processor() {
   leaf(1, 0);
   // Not b: it names the core that answers.
   p.identity = fmt::format("x86:{:x}.{:x}.{:x}", a, c, d);
-  // AMD's family 0x19: Zen 4, the only one of it with AVX-512.
   p.intel = __builtin_cpu_is("intel");
+  // AMD's family 0x19: Zen 4, the only one of it with AVX-512.
   p.halves_512 = __builtin_cpu_is("amd") && (a >> 8 & 0xf) + (a >> 20 & 0xff) == 0x19;
   leaf(7, 0);
   p.identity += fmt::format(".{:x}.{:x}.{:x}", b, c, d);
@@ -135,11 +135,9 @@ machine_summary summarize(const std::string& cpu) {
     return {model_of_level(i + 1), i + 1 >= 3, std::string(levels[i])};
   }
   const machine m = llvm().resolve(cpu);
-  const auto has = [&](std::string_view feature) { return m.features.find(feature) != std::string::npos; };
-  machine_summary s = {model_of(m.vector_bits, m.fma, has("+avx512vnni"), has("+avx512bf16")), m.fma, m.text()};
+  const bool dot_bf16 = m.has("+avx512bf16") && cpu.starts_with("znver");
+  machine_summary s = {model_of(m.vector_bits, m.fma, m.has("+avx512vnni"), dot_bf16), m.fma, m.text()};
   if (cpu == "znver4") s.model.products_a_cycle = 1;
-  // On Intel's (Emerald Rapids) vdpbf16ps takes as long as four multiply-adds.
-  if (!cpu.starts_with("znver")) s.model.dot_bf16 = false;
   return s;
 }
 

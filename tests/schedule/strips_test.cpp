@@ -13,6 +13,7 @@
 #include "loop/kernel.hpp"
 #include "loop/lower.hpp"
 #include "ops/leaf.hpp"
+#include "schedule/given.hpp"
 #include "schedule/rules.hpp"
 
 using namespace tenon;
@@ -20,15 +21,7 @@ using ir::strips;
 
 namespace {
 
-using value = tensor<f32, any_shape>;
-
-value given(const char* name, const dims& d) {
-  return value(detail::emit_input(name, f32, d, std::source_location::current()));
-}
-value ones(const dims& d) {
-  const std::vector<float> data(static_cast<std::size_t>(d.count()), 1);
-  return value(ir::make_constant(f32, d, data.data(), std::source_location::current()));
-}
+using test::given, test::ones, test::value;
 
 struct layer {
   extent_t images, height, width, channels, out;

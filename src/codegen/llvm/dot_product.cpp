@@ -26,10 +26,9 @@ int dot_product::group(dtype a, dtype b, dtype sum) {
 
 dot_product::dot_product(llvm::IRBuilder<>& builder, const machine& m, dtype a, dtype b)
     : b_(builder), machine_(m), type_a_(a), type_b_(b), size_(a == bf16 ? 2 : 4) {
-  const auto has = [&](const char* feature) { return m.features.find(feature) != std::string::npos; };
   if (a == bf16)
-    how_ = has("+avx512bf16") ? way::pairs : way::split_pairs;
-  else if (!has("+avx512vnni") || (a == u8 && b == u8))
+    how_ = m.has("+avx512bf16") ? way::pairs : way::split_pairs;
+  else if (!m.has("+avx512vnni") || (a == u8 && b == u8))
     how_ = way::split_bytes;
   else
     how_ = a == u8 ? way::a_unsigned : b == u8 ? way::b_unsigned : way::shifted;

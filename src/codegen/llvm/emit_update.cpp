@@ -16,7 +16,8 @@ emitter::pair emitter::combine(reducer r, dtype d, pair old, pair next) {
 emitter::pair emitter::choose(value wins, pair next, pair old) {
   return {b_.CreateSelect(wins, next.best, old.best), b_.CreateSelect(wins, next.position, old.position)};
 }
-/// Which of the loop's vectors this one is: 32 bits, since 2^32 of at least 16 bytes do not fit in a machine.
+/// Which of the loop's vectors this one is: 32 bits, so a row has at most 2^32 of them (16 Gi
+/// elements where vectors have 4 lanes).
 emitter::value emitter::vector_number() {
   value at = b_.CreateNSWSub(scalar(lanes_->variable), lanes_->begin);
   value number = b_.CreateLShr(at, static_cast<std::uint64_t>(std::countr_zero(static_cast<unsigned>(lanes()))));

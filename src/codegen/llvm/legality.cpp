@@ -77,7 +77,7 @@ bool legal_intrinsic(Intrinsic::ID id, const machine& m) {
     case Intrinsic::floor:
     case Intrinsic::roundeven:
     case Intrinsic::trunc:
-      return m.features.find("+sse4.1") != std::string::npos;
+      return m.has("+sse4.1");
     case Intrinsic::fma:
       return m.fma;
     case Intrinsic::masked_load:
@@ -92,7 +92,7 @@ bool legal_intrinsic(Intrinsic::ID id, const machine& m) {
     case Intrinsic::x86_avx512_vpdpbusd_128:
     case Intrinsic::x86_avx512_vpdpbusd_256:
     case Intrinsic::x86_avx512_vpdpbusd_512:
-      return m.features.find("+avx512vnni") != std::string::npos;
+      return m.has("+avx512vnni");
     case Intrinsic::x86_avx512_mask_scalef_pd_128:
     case Intrinsic::x86_avx512_mask_scalef_pd_256:
     case Intrinsic::x86_avx512_mask_scalef_pd_512:
@@ -103,7 +103,7 @@ bool legal_intrinsic(Intrinsic::ID id, const machine& m) {
     case Intrinsic::x86_avx512bf16_dpbf16ps_128:
     case Intrinsic::x86_avx512bf16_dpbf16ps_256:
     case Intrinsic::x86_avx512bf16_dpbf16ps_512:
-      return m.features.find("+avx512bf16") != std::string::npos;
+      return m.has("+avx512bf16");
     default:
       return false;
   }
